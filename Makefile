@@ -1,0 +1,186 @@
+# sluice: one non-recursive Makefile. `make help` lists the targets.
+#
+# A source file is found by its folder: a new .c in user/model/ is in the library, a new .c in
+# tests/unit/ is a test program. Quiet unless V=1; SAN=1 builds with ASan and UBSan into build/san.
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+DESTDIR ?=
+BUILD   := build$(if $(SAN),/san)
+Q       := $(if $(V),,@)
+say      = $(if $(V),,@printf '  %-7s %s\n' '$1' '$2')
+
+CC         ?= gcc
+CLANG      ?= clang
+BPFTOOL    ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
+PYTHON     ?= /usr/bin/python3
+PKG_CONFIG ?= pkg-config
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	    -Wundef -Wformat=2 -Werror
+INCLUDES := -Iinclude -Iuser -I$(BUILD)/gen
+CFLAGS   ?= -O2 -g
+SANITIZE := $(if $(SAN),-fsanitize=address$(,)undefined -fno-sanitize-recover=all \
+	    -fno-omit-frame-pointer)
+override CFLAGS += -std=gnu11 $(WARNINGS) $(SANITIZE) -D_GNU_SOURCE \
+	    -DSLUICE_VERSION='"$(VERSION)"'
+LDFLAGS  += $(SANITIZE)
+, := ,
+
+MULTIARCH  := $(shell gcc -print-multiarch)
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Wshadow -Werror \
+	      -Iinclude -I/usr/include/$(MULTIARCH)
+
+# Libraries by the layer that may use them.
+MODEL_PKGS := libcyaml yaml-0.1 jansson
+AGENT_PKGS := libbpf libelf zlib libuv libmicrohttpd libmnl
+CLI_PKGS   := libcurl ncurses
+pkg_libs    = $(shell $(PKG_CONFIG) --libs $1)
+
+BASE_SRC  := $(wildcard user/base/*.c)
+MODEL_SRC := $(wildcard user/model/*.c)
+AGENT_SRC := $(wildcard user/agent/*.c)
+CLI_SRC   := $(wildcard user/cli/*.c)
+BPF_SRC   := $(wildcard bpf/*.bpf.c tools/lab/*.bpf.c tools/bench/*.bpf.c)
+UNIT_SRC  := $(wildcard tests/unit/*.c)
+DATA_SRC  := $(wildcard tests/datapath/*.c)
+BENCH_SRC := $(wildcard tools/bench/*.c)
+BENCH_SRC := $(filter-out %.bpf.c,$(BENCH_SRC))
+TOOL_SRC  := $(filter-out %.bpf.c,$(wildcard tools/lab/*.c))
+
+obj        = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
+BPF_OBJ   := $(patsubst %.bpf.c,$(BUILD)/bpf/%.bpf.o,$(notdir $(BPF_SRC)))
+SKELETONS := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
+UNIT_BIN  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRC))
+DATA_BIN  := $(if $(DATA_SRC),$(BUILD)/tests/datapath)
+BENCH_BIN := $(if $(BENCH_SRC),$(BUILD)/sluice-bench)
+TOOL_BIN  := $(patsubst tools/lab/%.c,$(BUILD)/tools/%,$(TOOL_SRC))
+
+vpath %.bpf.c bpf tools/lab tools/bench
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all help demo check soak bench lint format setup install uninstall clean tests \
+	compile_commands.json
+
+## all: build build/sluiced and build/sluice (no root needed)
+all: $(BUILD)/sluiced $(BUILD)/sluice $(BPF_OBJ)
+
+help:
+	@sed -n 's/^## \([^:]*\): /\1\t/p' $(MAKEFILE_LIST) | \
+		awk -F'\t' '{printf "  make %-24s %s\n", $$1, $$2}'
+
+$(BUILD)/sluiced: $(call obj,$(AGENT_SRC)) $(BUILD)/libmodel.a $(BUILD)/libbase.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(AGENT_PKGS) $(MODEL_PKGS)) -lm
+
+$(BUILD)/sluice: $(call obj,$(CLI_SRC)) $(BUILD)/libmodel.a $(BUILD)/libbase.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(CLI_PKGS) $(MODEL_PKGS)) -lm
+
+$(BUILD)/libbase.a: $(call obj,$(BASE_SRC))
+$(BUILD)/libmodel.a: $(call obj,$(MODEL_SRC))
+$(BUILD)/%.a:
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/obj/%.o: %.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+# Only these parts see the skeletons of the BPF objects.
+$(call obj,$(AGENT_SRC) $(DATA_SRC) $(BENCH_SRC)): | $(SKELETONS)
+
+$(BUILD)/bpf/%.bpf.o: %.bpf.c Makefile
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
+
+# bpftool writes casts that -Wconversion and friends would find; a skeleton is a system header.
+$(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	@mkdir -p $(@D)
+	$(Q){ echo '#pragma GCC system_header'; \
+	      $(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf; } >$@
+
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libmodel.a $(BUILD)/libbase.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka $(MODEL_PKGS)) -lm
+
+$(BUILD)/tests/datapath: $(call obj,$(DATA_SRC)) $(BUILD)/libmodel.a $(BUILD)/libbase.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(call pkg_libs,cmocka libbpf libelf zlib $(MODEL_PKGS)) -lm
+
+$(BUILD)/sluice-bench: $(call obj,$(BENCH_SRC)) $(BUILD)/libmodel.a $(BUILD)/libbase.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(call pkg_libs,libbpf libelf zlib $(MODEL_PKGS)) -lm
+
+$(BUILD)/tools/%: $(BUILD)/obj/tools/lab/%.o $(BUILD)/libbase.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -lpthread
+
+tests: all $(UNIT_BIN) $(DATA_BIN) $(TOOL_BIN)
+
+## setup: install the Debian packages that building and testing need (root)
+setup:
+	$(Q)tools/setup
+
+## demo: show the whole loop on real traffic in network namespaces (root)
+demo: setup
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)tools/demo
+
+## check: set up and run every test; ONLY=pattern runs those whose names match (root)
+check: setup
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(PYTHON) tests/run $(if $(ONLY),--only '$(ONLY)')
+
+## soak: run the long tests, and those of check in their long form (root)
+soak: setup
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(PYTHON) tests/run --soak $(if $(ONLY),--only '$(ONLY)')
+
+## bench: measure, and write build/bench.json (root)
+bench: setup
+	$(Q)$(MAKE) --no-print-directory all $(BUILD)/sluice-bench
+	$(Q)$(BUILD)/sluice-bench $(BUILD)/bench.json
+
+## lint: formatting, static analysis, spelling and the include arrows
+lint:
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tools/lint
+
+## format: rewrite the C sources by .clang-format
+format:
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+
+## compile_commands.json: for editors and clang-tidy
+compile_commands.json:
+	$(Q)bear -- $(MAKE) --always-make --no-print-directory tests >/dev/null
+
+## install: install below $(DESTDIR)$(PREFIX)
+install: all
+	$(Q)install -D -m 755 $(BUILD)/sluiced $(DESTDIR)$(PREFIX)/sbin/sluiced
+	$(Q)install -D -m 755 $(BUILD)/sluice $(DESTDIR)$(PREFIX)/bin/sluice
+	$(Q)install -D -m 644 $(BUILD)/bpf/decap.bpf.o $(DESTDIR)$(PREFIX)/lib/sluice/decap.bpf.o
+	$(Q)for p in $(notdir $(wildcard tools/provisioners/*)); do \
+		install -D -m 755 tools/provisioners/$$p \
+			$(DESTDIR)$(PREFIX)/lib/sluice/provisioners/$$p; done
+
+## uninstall: remove what install put there
+uninstall:
+	$(Q)rm -f $(DESTDIR)$(PREFIX)/sbin/sluiced $(DESTDIR)$(PREFIX)/bin/sluice
+	$(Q)rm -rf $(DESTDIR)$(PREFIX)/lib/sluice
+
+## clean: remove build/
+clean:
+	$(Q)rm -rf build compile_commands.json
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

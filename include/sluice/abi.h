@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The layouts of the maps, shared by the data plane and user space; each exists only here. A hole
+ * in a layout is a build error, and every size is asserted.
+ *
+ * Arrays are BPF_F_MMAPABLE: the agent reads and writes them without system calls. What a packet
+ * must see whole is one aligned word and is stored as one.
+ */
+#ifndef SLUICE_ABI_H
+#define SLUICE_ABI_H
+
+#include <linux/types.h>
+
+#include "sluice/flow.h"
+#include "sluice/hash.h"
+#include "sluice/limits.h"
+#include "sluice/verdict.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
+
+/* Map "service_keys" (hash, no preallocation): from what clients connect to, to a service. */
+struct service_key {
+	__be32 vip[4]; /* v4-mapped for IPv4 */
+	__be16 port;   /* 0: any port */
+	__u8 protocol; /* IPPROTO_*; 0 with port 0: the VIP itself, see service_target */
+	__u8 reserved;
+};
+
+/* The entry of a VIP itself has this service; it answers for what no service of the VIP takes. */
+#define SLUICE_NO_SERVICE 0xffffffffu
+
+struct service_target {
+	__u32 service; /* index in map "services" */
+	__u8 pass;     /* of a VIP itself: pass what no service takes, instead of dropping it */
+	__u8 reserved[3];
+};
+
+/*
+ * Map "vip_filter" (array): bit hash_vip_bit(address) is set if a VIP may have that address. It
+ * spares the packets of the host itself the lookup in service_keys.
+ */
+struct vip_filter_line {
+	__u64 bits[8]; /* bit n of the filter: line n / 512, word n / 64 % 8, bit n % 64 */
+};
+
+enum service_state {
+	SERVICE_ABSENT = 0,
+	SERVICE_PRESENT,
+};
+
+enum tracking {
+	TRACKING_FULL = 0, /* every flow has an entry in the flow table */
+	TRACKING_MINIMAL,  /* only flows in slots whose current and previous owner differ */
+};
+
+enum affinity {
+	AFFINITY_FLOW = 0,    /* the 5-tuple */
+	AFFINITY_SOURCE,      /* source address */
+	AFFINITY_SOURCE_PORT, /* source address and destination port */
+};
+
+enum scheduler {
+	SCHEDULER_MAGLEV = 0,  /* the slot is the flow's hash */
+	SCHEDULER_RANDOM,      /* a random slot */
+	SCHEDULER_ROUND_ROBIN, /* the next slot */
+	SCHEDULER_LEAST_FLOWS, /* the better of two random slots by live flows */
+};
+
+enum empty_answer {
+	EMPTY_DROP = 0,
+	EMPTY_PASS,
+};
+
+/*
+ * The word that publishes a slot table; one atomic store makes a new table, its generation and
+ * the tick of the change visible together. Bits 0..31: the table's first line in map "slots";
+ * bits 32..47: generation; bits 48..60: the tick of the last change.
+ */
+static inline __attribute__((always_inline)) __u64 table_word(__u32 line, __u32 generation,
+							      __u32 tick)
+{
+	return ((__u64)(tick & SLUICE_SEEN_MASK) << 48) | ((__u64)(generation & 0xffff) << 32) |
+	       line;
+}
+
+static inline __attribute__((always_inline)) __u32 table_line(__u64 word)
+{
+	return (__u32)word;
+}
+
+static inline __attribute__((always_inline)) __u32 table_generation(__u64 word)
+{
+	return (__u32)(word >> 32) & 0xffff;
+}
+
+static inline __attribute__((always_inline)) __u32 table_tick(__u64 word)
+{
+	return (__u32)(word >> 48) & SLUICE_SEEN_MASK;
+}
+
+/* Map "services" (array): one record a service. */
+struct service {
+	__u64 table;            /* table_word() */
+	__u32 slot_count;       /* a prime; never changes while the service exists */
+	__u32 backend_base;     /* first of the service's own records in map "backends" */
+	__u32 backend_capacity; /* how many records are its own */
+	__u32 grace_ticks;      /* UDP: unknown flows stay on previous so long after a change */
+	__u8 state;             /* enum service_state */
+	__u8 tracking;          /* enum tracking */
+	__u8 affinity;          /* enum affinity */
+	__u8 scheduler;         /* enum scheduler */
+	__u8 empty;             /* enum empty_answer */
+	__u8 quic;              /* UDP: a QUIC Initial counts as a TCP SYN does */
+	__u8 reserved[34];
+};
+
+/* Map "slots" (array): the slot tables of all services; a table starts at a line of its own. */
+struct slot_line {
+	__u32 slots[SLUICE_SLOTS_PER_LINE]; /* slot_word() */
+};
+
+enum backend_state {
+	BACKEND_ABSENT = 0,
+	BACKEND_ALIVE, /* takes the packets of its flows; whether new flows: by its slots */
+	BACKEND_DEAD,  /* its flows move */
+};
+
+enum forward_mode {
+	FORWARD_MODE_L2 = 0,
+	FORWARD_MODE_IPIP,
+};
+
+/* How a packet leaves: one word, so that a change of neighbour is seen whole. 0: not known. */
+union nexthop {
+	struct {
+		__u8 mac[6];
+		__u16 egress; /* index in maps "egress" and "egress_ports" */
+	};
+	__u64 word;
+};
+
+/* Map "backends" (array): one record a backend; index = the service's backend_base + own number. */
+struct backend {
+	union nexthop nexthop;
+	__be32 address[4]; /* outer destination; v4-mapped for IPv4 */
+	__be32 source[4];  /* outer source of the same family */
+	__u32 outer_sum;   /* ipip over IPv4: sum of the outer header's constant 16-bit words */
+	__u32 service;     /* index in map "services" */
+	__u8 state;        /* enum backend_state; written last */
+	__u8 mode;         /* enum forward_mode */
+	__u8 family;       /* of address: 4 or 6 */
+	__u8 reserved;
+	__be16 port; /* for modes that rewrite it */
+	__u16 mtu;   /* of the egress interface, bytes */
+	__u32 reserved2[2];
+};
+
+/* Map "backend_loads" (array): what least_flows compares. */
+struct backend_load {
+	__u32 live;   /* live flows: counted up by the data plane, set right by the agent */
+	__u32 weight; /* effective weight */
+};
+
+/* Map "egress" (array), beside the device map "egress_ports" with the same index. */
+struct egress {
+	__u32 ifindex; /* 0: unused */
+	__u8 mac[6];   /* the interface's own, the source of what it sends */
+	__u8 reserved[6];
+};
+
+/*
+ * Counters: maps "backend_counters", "service_counters" and "verdict_counters" (arrays), one
+ * record for each CPU and thing, at index cpu * (number of things) + thing. Each record has one
+ * writer, so counting needs no atomics; a reader adds the CPUs up.
+ */
+struct counter {
+	__u64 packets;
+	__u64 bytes;     /* by the IP header's length */
+	__u64 new_flows; /* TCP SYNs and first packets that were given a backend */
+	__u64 reserved;
+};
+
+struct verdict_counter {
+	__u64 packets;
+	__u64 bytes; /* by the IP header where that was validated, else 0 */
+};
+
+/*
+ * Map "flow_counters" (array, index cpu): pressure on the flow table.
+ */
+struct flow_counter {
+	__u64 inserts;
+	__u64 evicted_closing; /* evictions by the state of the entry that went */
+	__u64 evicted_probation;
+	__u64 evicted_proven; /* only proven entries idle past their timeout */
+	__u64 rejects;        /* no room: probation found only proven entries */
+	__u64 from_previous;  /* unknown flows that went to a slot's previous owner */
+	__u64 races;          /* another CPU changed the entry meanwhile */
+	__u64 reserved;
+};
+
+/* Map "flows" (array): the flow table. */
+struct flow_bucket {
+	__u64 entries[SLUICE_FLOWS_PER_BUCKET]; /* flow_entry() */
+};
+
+/* Map "meta" (array of one): what the maps were made for; checked before they are adopted. */
+struct meta {
+	__u32 abi_version;
+	__u32 cpus;
+	__u32 services_max;
+	__u32 backends_max;
+	__u32 slot_lines;
+	__u32 flow_buckets; /* a power of two */
+	__u64 seed;
+	__u64 instance; /* random; ties the agent's saved state to these maps */
+};
+
+/* Constants of the loaded program, in its .rodata; the verifier folds them. */
+struct settings {
+	__u64 seed;
+	__u32 cpus;
+	__u32 services_max;
+	__u32 backends_max;
+	__u32 flow_mask;       /* flow_buckets - 1 */
+	__u32 tick_shift;      /* jiffies >> tick_shift = ticks, about a second each */
+	__u32 closing_ticks;   /* after so many ticks unseen an entry in this state is free to */
+	__u32 probation_ticks; /* be reused, whoever asks */
+	__u32 proven_tcp_ticks;
+	__u32 proven_udp_ticks;
+	__u32 reserved;
+};
+
+#pragma GCC diagnostic pop
+
+#define SLUICE_SIZE(type, size) _Static_assert(sizeof(type) == (size), "layout of " #type)
+SLUICE_SIZE(struct flow_key, 40);
+SLUICE_SIZE(struct service_key, 20);
+SLUICE_SIZE(struct service_target, 8);
+SLUICE_SIZE(struct vip_filter_line, 64);
+SLUICE_SIZE(struct service, 64);
+SLUICE_SIZE(struct slot_line, 64);
+SLUICE_SIZE(union nexthop, 8);
+SLUICE_SIZE(struct backend, 64);
+SLUICE_SIZE(struct backend_load, 8);
+SLUICE_SIZE(struct egress, 16);
+SLUICE_SIZE(struct counter, 32);
+SLUICE_SIZE(struct verdict_counter, 16);
+SLUICE_SIZE(struct flow_counter, 64);
+SLUICE_SIZE(struct flow_bucket, 64);
+SLUICE_SIZE(struct meta, 40);
+SLUICE_SIZE(struct settings, 48);
+#undef SLUICE_SIZE
+
+#endif

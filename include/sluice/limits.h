@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Fixed limits and sizes that the data plane and user space agree on. */
+#ifndef SLUICE_LIMITS_H
+#define SLUICE_LIMITS_H
+
+/*
+ * Version of everything in this folder that lives in a map. Checked before pinned maps are
+ * adopted; raise it with any change of a layout or of the meaning of a field.
+ */
+#define SLUICE_ABI_VERSION 1
+
+/* Slots are packed 16 to a value (one cache line): array maps round each value up to 8 bytes. */
+#define SLUICE_SLOTS_PER_LINE 16
+
+/* One bucket of the flow table is one cache line. */
+#define SLUICE_FLOWS_PER_BUCKET 8
+
+/* A service's own backends are numbered in 16 bits; the last number means "none". */
+#define SLUICE_NO_BACKEND           0xffffu
+#define SLUICE_SERVICE_BACKENDS_MAX 0xfffeu
+
+/* A flow entry holds a backend's number in all services in 20 bits. */
+#define SLUICE_BACKENDS_MAX (1u << 20)
+
+/* Largest weight of a backend; 0 = no new flows. */
+#define SLUICE_WEIGHT_MAX 1000u
+
+/* Prime sizes that a slot table may have. The smallest one gives at most 1% error for 8 backends. */
+#define SLUICE_SLOTS_SMALL  4093u
+#define SLUICE_SLOTS_MEDIUM 16381u
+#define SLUICE_SLOTS_LARGE  65537u
+#define SLUICE_SLOTS_HUGE   655373u
+
+/* Interfaces that packets may leave by. */
+#define SLUICE_EGRESS_MAX 256u
+
+/* Bits of the filter in front of the service lookup; see struct vip_filter_line. */
+#define SLUICE_VIP_FILTER_BITS 65536u
+
+/* IPv6 extension headers followed before a packet is given up as too long a chain. */
+#define SLUICE_IPV6_EXT_MAX 6
+
+#endif

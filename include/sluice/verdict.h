@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the data plane decided for a packet, with its reason. This list is the only one: the enum,
+ * the counters, the Prometheus label, the text of the CLI and the docs all come from it.
+ */
+#ifndef SLUICE_VERDICT_H
+#define SLUICE_VERDICT_H
+
+/* What becomes of the packet; bpf/sluice.bpf.c turns it into an XDP action. */
+enum verdict_action {
+	VERDICT_ACTION_PASS,    /* to the host's own stack, bytes untouched */
+	VERDICT_ACTION_FORWARD, /* rewritten, out by the backend's interface */
+	VERDICT_ACTION_DROP,
+};
+
+/* X(enum name, label, action, meaning) */
+#define SLUICE_VERDICTS(X)                                                                         \
+	X(PASS_NOT_IP, "pass_not_ip", PASS, "not IPv4 or IPv6: ARP, LLDP and the like")            \
+	X(PASS_NOT_VIP, "pass_not_vip", PASS, "not addressed to a VIP")                            \
+	X(PASS_ICMP, "pass_icmp", PASS, "ICMP to a VIP, left to the host")                         \
+	X(PASS_NO_SERVICE, "pass_no_service", PASS,                                                \
+	  "no service of this VIP takes the protocol and port; the VIP passes such packets")       \
+	X(PASS_EMPTY_POOL, "pass_empty_pool", PASS,                                                \
+	  "the service has no backend for the flow and passes such packets to the host")           \
+	X(FORWARD_L2, "forward_l2", FORWARD, "to a backend by its MAC address")                    \
+	X(FORWARD_IPIP, "forward_ipip", FORWARD, "to a backend inside an IP-in-IP tunnel")         \
+	X(DROP_MALFORMED, "drop_malformed", DROP,                                                  \
+	  "lengths or versions of the headers contradict each other or the frame")                 \
+	X(DROP_BAD_FLAGS, "drop_bad_flags", DROP,                                                  \
+	  "TCP flags that no honest sender uses: none, SYN with FIN or RST, FIN with URG and PSH") \
+	X(DROP_EXT_CHAIN, "drop_ext_chain", DROP, "too long a chain of IPv6 extension headers")    \
+	X(DROP_NO_SERVICE, "drop_no_service", DROP,                                                \
+	  "no service of this VIP takes the protocol and port")                                    \
+	X(DROP_EMPTY_POOL, "drop_empty_pool", DROP, "the service has no backend for the flow")     \
+	X(DROP_NO_NEXTHOP, "drop_no_nexthop", DROP,                                                \
+	  "the way to the backend is not known: no route or no neighbour entry")                   \
+	X(DROP_NO_ROOM, "drop_no_room", DROP, "no headroom in the frame for the tunnel header")
+
+#define SLUICE_VERDICT_ENUM(name, label, action, meaning) VERDICT_##name,
+enum verdict {
+	SLUICE_VERDICTS(SLUICE_VERDICT_ENUM) VERDICT_COUNT,
+	/* Not a verdict: the stage is done and the next one goes on. */
+	VERDICT_NONE = VERDICT_COUNT,
+};
+#undef SLUICE_VERDICT_ENUM
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The configuration as written by people: YAML in, checked structures out. No I/O. */
+#ifndef MODEL_CONFIG_H
+#define MODEL_CONFIG_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/ip.h"
+#include "sluice/abi.h"
+
+#define NAME_MAX_LENGTH 63 /* names of services and backends: [a-z0-9][a-z0-9.-]* */
+
+enum attach_mode {
+	ATTACH_AUTO = 0, /* native, and generic with a warning where native cannot be had */
+	ATTACH_NATIVE,
+	ATTACH_GENERIC,
+};
+
+struct interface_config {
+	char *name;
+	enum attach_mode mode;
+};
+
+struct backend_config {
+	char *name;
+	struct ip address;
+	uint16_t port;   /* host order; 0 = the service's */
+	uint32_t weight; /* 0..SLUICE_WEIGHT_MAX */
+};
+
+enum scale_signal {
+	SIGNAL_PACKETS = 0, /* packets/s */
+	SIGNAL_NEW_FLOWS,   /* new flows/s */
+	SIGNAL_BYTES,       /* bytes/s */
+};
+
+struct autoscale_config {
+	char *provisioner; /* path of the executable */
+	json_t *options;   /* object of strings, handed to the provisioner as "spec" */
+	enum scale_signal signal;
+	double target;            /* of the signal, per second and backend; > 0 */
+	uint32_t min, max;        /* backends */
+	uint32_t step_down;       /* backends that may be drained at once */
+	uint32_t creating_max;    /* creations in flight at once */
+	uint64_t hold_ms;         /* lower need must last so long before a scale-down */
+	uint64_t drain_ms;        /* a draining backend is deleted after so long */
+	uint64_t call_timeout_ms; /* a provisioner call that takes longer is killed */
+	bool paused;
+};
+
+struct service_config {
+	char *name;
+	struct ip vip;
+	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	uint16_t port;    /* host order; 0 = any */
+	enum forward_mode mode;
+	enum tracking tracking;
+	enum affinity affinity;
+	enum scheduler scheduler;
+	enum empty_answer empty;
+	bool quic;
+	uint64_t grace_ms;     /* UDP: see struct service */
+	uint64_t drain_ms;     /* default deadline of a drain */
+	uint32_t backends_max; /* the largest pool; sizes the slot table */
+	struct backend_config *backends;
+	size_t backend_count;
+	struct autoscale_config *autoscale; /* NULL: not scaled */
+};
+
+struct limits_config {
+	uint32_t services; /* records */
+	uint32_t backends; /* records */
+	uint32_t slots;    /* slots of all tables together, both copies counted */
+	uint32_t flows;    /* entries; rounded up to a power of two of buckets */
+};
+
+struct timeouts_config {
+	uint64_t closing_ms, probation_ms, tcp_idle_ms, udp_idle_ms;
+};
+
+struct config {
+	char *pin_dir;   /* /sys/fs/bpf/sluice */
+	char *socket;    /* /run/sluice/sluice.sock */
+	char *state_dir; /* /var/lib/sluice */
+	char *metrics;   /* "127.0.0.1:9980"; empty = off */
+	char *owner;     /* names the objects of this agent; [a-z0-9-]; default "sluice" */
+	uint64_t seed;
+	struct limits_config limits;
+	struct timeouts_config timeouts;
+	struct interface_config *interfaces;
+	size_t interface_count;
+	struct service_config *services;
+	size_t service_count;
+};
+
+/*
+ * config_parse - read and check a whole YAML text. name stands for the file in messages, which
+ * read "name:line:column: what is wrong; what to do". *ret_config belongs to the caller.
+ * Returns 0, -EINVAL for a config that is wrong, -ENOMEM.
+ */
+int config_parse(const char *text, size_t length, const char *name, struct config **ret_config,
+		 struct error *error);
+
+void config_free(struct config *config);
+
+/*
+ * service_config_from_json - the same fields, names and checks for the API: one service object
+ * with its backends. service_config_to_json gives the object back (a new reference).
+ */
+int service_config_from_json(const json_t *object, struct service_config **ret_service,
+			     struct error *error);
+json_t *service_config_to_json(const struct service_config *service);
+void service_config_free(struct service_config *service);
+struct service_config *service_config_clone(const struct service_config *service);
+
+int backend_config_from_json(const json_t *object, struct backend_config *ret_backend,
+			     struct error *error);
+void backend_config_clear(struct backend_config *backend);
+
+/* config_slot_count - the prime size of a table for at most backends_max backends. */
+uint32_t config_slot_count(uint32_t backends_max);
+
+/* name_valid - whether text may name a service or backend. */
+bool name_valid(const char *text);
+
+/* The words of config, API and CLI for an enum, NULL-terminated and in its order. */
+extern const char *const forward_mode_names[],
+	*const tracking_names[], *const affinity_names[],
+					 *const scheduler_names[],
+						 *const empty_answer_names[],
+							 *const scale_signal_names[],
+								 *const attach_mode_names[];
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The plan: old state and new state in, ordered map writes out. Adding goes backends, tables,
+ * services, keys; removing goes the other way round: a packet between two writes finds the old
+ * pool or the new, never a record that is not there. Pure.
+ */
+#ifndef MODEL_PLAN_H
+#define MODEL_PLAN_H
+
+#include "model/state.h"
+
+enum plan_kind {
+	PLAN_KEY_REMOVE,    /* delete the service's entry in service_keys */
+	PLAN_VIP_REMOVE,    /* delete the VIP's own entry and its bit of the filter */
+	PLAN_BACKEND_WRITE, /* write a backend's record, alive */
+	PLAN_TABLE_PUBLISH, /* build the service's table, merge with the old one, publish */
+	PLAN_SERVICE_WRITE, /* write the service's record (its table word is not touched) */
+	PLAN_VIP_WRITE,     /* set the filter bit, then the VIP's own entry */
+	PLAN_KEY_WRITE,     /* add the service's entry */
+	PLAN_SERVICE_CLEAR, /* clear the service's record */
+	PLAN_BACKEND_CLEAR, /* mark the record dead, then clear it */
+};
+
+struct plan_step {
+	enum plan_kind kind;
+	const struct pool *pool;            /* in the new state; of removals in the old state */
+	const struct pool_backend *backend; /* PLAN_BACKEND_*; else NULL */
+	bool created;                       /* PLAN_TABLE_PUBLISH of a new service: no old table */
+};
+
+struct plan {
+	struct plan_step *steps;
+	size_t step_count;
+};
+
+/*
+ * plan_make - the steps from old to new. The plan points into both states, which must outlive it.
+ * A table is published if and only if the set of (number, effective weight, alive) changed.
+ * Returns 0 or -ENOMEM. plan_free takes NULL.
+ */
+int plan_make(const struct state *old_state, const struct state *new_state, struct plan **ret_plan);
+void plan_free(struct plan *plan);
+
+/* plan_to_json - a readable list of the steps, for the API and for tests. */
+json_t *plan_to_json(const struct plan *plan);
+
+#endif

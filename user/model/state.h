@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the agent wants the kernel to hold: services with their pools, each backend with what is
+ * configured, what a person changed at run time, and where it is in its life. Every change is
+ * made to a clone, planned against the original, written to the kernel, and only then kept.
+ */
+#ifndef MODEL_STATE_H
+#define MODEL_STATE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/config.h"
+
+/* intent -> provisioning -> active <-> draining -> stopping -> deleting -> gone */
+enum lifecycle {
+	LIFE_PROVISIONING = 0, /* its provisioner is creating it; it has no address yet */
+	LIFE_ACTIVE,
+	LIFE_DRAINING, /* no new flows; existing ones go on until deadline_ms */
+	LIFE_DELETING, /* out of the tables; its provisioner is deleting it */
+	LIFE_FAILED,   /* its creation or deletion failed; note says how */
+};
+extern const char *const lifecycle_names[];
+
+enum origin {
+	ORIGIN_CONFIG = 0, /* from the config file */
+	ORIGIN_RUNTIME,    /* added over the API */
+	ORIGIN_AUTOSCALE,  /* created by the autoscaler */
+};
+extern const char *const origin_names[];
+
+#define NO_NUMBER UINT32_MAX
+#define NO_WEIGHT UINT32_MAX
+
+struct pool_backend {
+	char *name;
+	struct ip address;
+	uint16_t port;           /* host order; 0 = the service's */
+	uint32_t weight;         /* configured */
+	uint32_t weight_runtime; /* set by a person; NO_WEIGHT = not set */
+	enum origin origin;
+	enum lifecycle life;
+	uint64_t
+		deadline_ms; /* LIFE_DRAINING: when it ends (wall clock, ms since 1970); 0 = never */
+	uint32_t number;     /* the service's own number; NO_NUMBER before it has an address */
+	char *note;          /* why it failed, or NULL */
+};
+
+struct pool {
+	struct service_config *service; /* .backends is empty: they are below */
+	enum origin origin;
+	uint32_t id;           /* index in map "services" */
+	uint32_t backend_base; /* in map "backends" */
+	uint32_t backend_capacity;
+	uint32_t slot_count;
+	uint32_t slot_line[2]; /* the two places of its table in map "slots", in lines */
+	struct pool_backend *backends;
+	size_t backend_count;
+	uint8_t *retired;  /* per number: 1 = not to be reused before a purge */
+	uint32_t sequence; /* last number used in a minted name */
+};
+
+/* Blocks of the arrays that a removed service leaves: not to be reused before a purge. */
+struct retired_block {
+	uint32_t service, backend_base, backend_capacity;
+};
+
+struct state {
+	struct limits_config limits;
+	struct pool *pools;
+	size_t pool_count;
+	struct retired_block *retired;
+	size_t retired_count;
+};
+
+struct state *state_new(const struct limits_config *limits);
+struct state *state_clone(const struct state *state);
+void state_free(struct state *state);
+
+/*
+ * state_apply - make the state follow a whole config: services and backends of ORIGIN_CONFIG are
+ * added, changed and removed; what came at run time, what a person set and what the autoscaler
+ * created stay. A backend that the config dropped goes at once. Returns 0, -EINVAL or -ENOSPC
+ * with a message; on error the state is to be thrown away.
+ */
+int state_apply(struct state *state, const struct config *config, struct error *error);
+
+struct pool *state_pool(const struct state *state, const char *service);
+struct pool_backend *pool_backend(const struct pool *pool, const char *name);
+
+/* All below: 0; -ENOENT for what is not there, -EEXIST for what is there already, -EINVAL. */
+int state_service_add(struct state *state, const struct service_config *service, enum origin origin,
+		      struct error *error);
+int state_service_remove(struct state *state, const char *service, struct error *error);
+int state_backend_add(struct state *state, const char *service,
+		      const struct backend_config *backend, enum origin origin,
+		      struct error *error);
+int state_backend_remove(struct state *state, const char *service, const char *name,
+			 struct error *error);
+/* deadline_ms: wall clock, 0 = none. Draining what drains sets its deadline anew. */
+int state_backend_drain(struct state *state, const char *service, const char *name,
+			uint64_t deadline_ms, struct error *error);
+int state_backend_undrain(struct state *state, const char *service, const char *name,
+			  struct error *error);
+int state_backend_weight(struct state *state, const char *service, const char *name,
+			 uint32_t weight, struct error *error);
+
+/* The autoscaler's own: an intent without address, then its outcome. */
+int state_backend_intend(struct state *state, const char *service, const char *name,
+			 struct error *error);
+int state_backend_created(struct state *state, const char *service, const char *name,
+			  const struct ip *address, uint16_t port, struct error *error);
+int state_backend_fail(struct state *state, const char *service, const char *name, const char *note,
+		       struct error *error);
+/* state_backend_deleting - take it out of the tables; it stays listed until state_backend_remove. */
+int state_backend_deleting(struct state *state, const char *service, const char *name,
+			   struct error *error);
+
+/* backend_weight - effective: 0 unless active; a person's weight over the configured one. */
+uint32_t backend_weight(const struct pool_backend *backend);
+/* backend_alive - whether it takes packets of existing flows: active or draining. */
+bool backend_alive(const struct pool_backend *backend);
+
+/* state_purged - flows of everything retired are gone from the flow table: numbers are free. */
+void state_purged(struct state *state);
+
+/*
+ * state_to_json, state_from_json - all of it, for the saved state file. The reader checks every
+ * field and returns -EINVAL for what does not fit.
+ */
+json_t *state_to_json(const struct state *state);
+int state_from_json(const json_t *object, struct state **ret_state, struct error *error);
+
+#endif
