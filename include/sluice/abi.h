@@ -112,7 +112,8 @@ struct service {
 	__u8 scheduler;         /* enum scheduler */
 	__u8 empty;             /* enum empty_answer */
 	__u8 quic;              /* UDP: a QUIC Initial counts as a TCP SYN does */
-	__u8 reserved[34];
+	__u8 protocol;           /* IPPROTO_*: by which the sweep ages its flows */
+	__u8 reserved[33];
 };
 
 /* Map "slots" (array): the slot tables of all services; a table starts at a line of its own. */

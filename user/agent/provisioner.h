@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Calls of provisioners: one verb, a JSON object in, a JSON object out; docs/API.md has the
+ * contract. Nothing else in sluice runs child processes.
+ */
+#ifndef AGENT_PROVISIONER_H
+#define AGENT_PROVISIONER_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/error.h"
+
+enum provisioner_outcome {
+	PROVISIONER_DONE = 0,
+	PROVISIONER_RETRY,      /* exit status 10: a passing trouble */
+	PROVISIONER_QUOTA,      /* 11 */
+	PROVISIONER_BAD_CONFIG, /* 12 */
+	PROVISIONER_CONFLICT,   /* 14: the name is there with another spec */
+	PROVISIONER_GOING_ON,   /* 15: ask again with the same name */
+	PROVISIONER_FAILED,     /* any other status, or a signal */
+	PROVISIONER_TIMEOUT,    /* killed by us */
+	PROVISIONER_RUBBISH,    /* status 0, but no JSON object */
+	PROVISIONER_MISSING,    /* could not be started */
+	PROVISIONER_OUTCOMES,
+};
+
+/* The words of the outcomes: a label of metrics. */
+extern const char *const provisioner_outcome_names[];
+
+struct provisioner_result {
+	enum provisioner_outcome outcome;
+	const json_t *answer; /* the object, of PROVISIONER_DONE only */
+	const char *message;  /* what happened, for people; "" if done */
+};
+
+struct provisioner_call;
+
+typedef void (*provisioner_done_fn)(void *context, const struct provisioner_result *result);
+
+/*
+ * provisioner_start - call "path verb" with input on its standard input. done is called once,
+ * from the loop, never from here, unless the call is cancelled first. The call frees itself
+ * after that. Returns it, or NULL when out of memory.
+ */
+struct provisioner_call *provisioner_start(uv_loop_t *loop, const char *path, const char *verb,
+					   const json_t *input, uint64_t timeout_ms,
+					   provisioner_done_fn done, void *context);
+
+/*
+ * provisioner_cancel - kill its process group; done will not be called. The call frees itself
+ * from the loop. Takes NULL.
+ */
+void provisioner_cancel(struct provisioner_call *call);
+
+#endif
