@@ -27,8 +27,9 @@ override CFLAGS += -std=gnu11 $(WARNINGS) $(SANITIZE) -D_GNU_SOURCE \
 LDFLAGS  += $(SANITIZE)
 , := ,
 
-MULTIARCH  := $(shell gcc -print-multiarch)
-BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Wshadow -Werror \
+# Not at parse time: on a fresh machine make reads this before setup has installed gcc.
+MULTIARCH   = $(shell gcc -print-multiarch)
+BPF_CFLAGS  = -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Wshadow -Werror \
 	      -Iinclude -I/usr/include/$(MULTIARCH)
 
 # Libraries by the layer that may use them.
@@ -62,7 +63,7 @@ vpath %.bpf.c bpf tools/lab tools/bench
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help demo check soak bench lint format setup install uninstall clean tests \
-	compile_commands.json
+	unit-tests compile_commands.json
 
 ## all: build build/sluiced and build/sluice (no root needed)
 all: $(BUILD)/sluiced $(BUILD)/sluice $(BPF_OBJ)
@@ -128,34 +129,42 @@ $(BUILD)/tools/%: $(BUILD)/obj/tools/lab/%.o $(BUILD)/libbase.a
 
 tests: all $(UNIT_BIN) $(DATA_BIN) $(TOOL_BIN)
 
+unit-tests: $(UNIT_BIN)
+
+# A make of its own, so that it sees what setup installed; on all CPUs unless -j was given.
+submake = $(MAKE) --no-print-directory \
+	  $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+run_tests = $(PYTHON) tests/run --build $(BUILD) $(if $(ONLY),--only '$(ONLY)')
+
 ## setup: install the Debian packages that building and testing need (root)
 setup:
 	$(Q)tools/setup
 
 ## demo: show the whole loop on real traffic in network namespaces (root)
 demo: setup
-	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(submake) tests
 	$(Q)tools/demo
 
 ## check: set up and run every test; ONLY=pattern runs those whose names match (root)
 check: setup
-	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)$(PYTHON) tests/run $(if $(ONLY),--only '$(ONLY)')
+	$(Q)$(submake) tests
+	$(Q)$(submake) unit-tests SAN=1 BUILD=$(BUILD)/san
+	$(Q)$(run_tests)
 
 ## soak: run the long tests, and those of check in their long form (root)
 soak: setup
-	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)$(PYTHON) tests/run --soak $(if $(ONLY),--only '$(ONLY)')
+	$(Q)$(submake) tests
+	$(Q)$(run_tests) --soak
 
 ## bench: measure, and write build/bench.json (root)
 bench: setup
-	$(Q)$(MAKE) --no-print-directory all $(BUILD)/sluice-bench
+	$(Q)$(submake) all $(BUILD)/sluice-bench
 	$(Q)$(BUILD)/sluice-bench $(BUILD)/bench.json
 
 ## lint: formatting, static analysis, spelling and the include arrows
 lint:
-	$(Q)$(MAKE) --no-print-directory all
-	$(Q)tools/lint
+	$(Q)$(submake) all
+	$(Q)BUILD=$(BUILD) tools/lint
 
 ## format: rewrite the C sources by .clang-format
 format:
