@@ -29,7 +29,10 @@ uint64_t table_identity(const struct ip *address, __be16 port, uint64_t seed);
 int table_build(const struct table_member *members, size_t member_count, uint32_t slot_count,
 		uint16_t *owners);
 
-/* table_digest - of the identities of the slots' owners: equal on hosts whose tables agree. */
+/*
+ * table_digest - of the identities of the slots' owners: equal on hosts whose tables agree.
+ * 0 when memory is short.
+ */
 uint64_t table_digest(const struct table_member *members, size_t member_count,
 		      const uint16_t *owners, uint32_t slot_count);
 
@@ -42,7 +45,7 @@ struct alive_set {
  * slots_change - the slot words after a change of owners. A slot that was settled and changes its
  * owner keeps the old owner as previous; a slot that was not settled keeps its previous, because
  * every flow younger than that has an entry of its own; an owner that is not alive is nobody's
- * previous. old may be NULL (a new service). old and new may be the same array.
+ * previous, the last current owner (or else the new one) takes its place. old may be NULL (a new service). old and new may be the same array.
  * Returns the number of slots whose current owner changed.
  */
 uint32_t slots_change(const uint32_t *old_words, const uint16_t *owners, uint32_t slot_count,

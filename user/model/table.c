@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Slot tables: weighted Maglev, and what a change of owners leaves in each slot. */
+#include "model/table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sluice/flow.h"
+#include "sluice/hash.h"
+#include "sluice/limits.h"
+
+/* A member while the table is built. */
+struct walker {
+	uint64_t identity;
+	uint64_t remainder; /* of its exact share, for the largest-remainder method */
+	uint32_t weight;
+	uint32_t quota; /* slots it will own */
+	uint32_t position, skip;
+	uint16_t number;
+};
+
+uint64_t table_identity(const struct ip *address, __be16 port, uint64_t seed)
+{
+	uint64_t hash = hash_pair(seed, address->word[0], address->word[1]);
+
+	hash = hash_pair(hash, address->word[2], address->word[3]);
+	return hash_last(hash_word(hash, port));
+}
+
+static int walker_by_identity(const void *a, const void *b)
+{
+	const struct walker *left = a, *right = b;
+
+	return (left->identity > right->identity) - (left->identity < right->identity);
+}
+
+static int walker_by_remainder(const void *a, const void *b)
+{
+	const struct walker *const *left = a, *const *right = b;
+
+	if ((*left)->remainder != (*right)->remainder)
+		return (*left)->remainder < (*right)->remainder ? 1 : -1;
+	return walker_by_identity(*left, *right);
+}
+
+/* Those with weight, sorted by identity; so the order of the members cannot matter. */
+static int walkers_make(const struct table_member *members, size_t member_count,
+			uint32_t slot_count, struct walker *walkers, size_t *ret_count)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < member_count; i++) {
+		uint64_t identity = members[i].identity;
+
+		if (!members[i].weight)
+			continue;
+		walkers[count++] = (struct walker){
+			.identity = identity,
+			.weight = members[i].weight,
+			.number = members[i].number,
+			.position = (uint32_t)(hash_last(identity ^ SLUICE_HASH_STEP) % slot_count),
+			.skip = (uint32_t)(hash_last(identity ^ SLUICE_HASH_LAST) %
+					   (slot_count - 1)) +
+				1,
+		};
+	}
+	qsort(walkers, count, sizeof(*walkers), walker_by_identity);
+	for (size_t i = 1; i < count; i++) {
+		if (walkers[i].identity == walkers[i - 1].identity)
+			return -EINVAL;
+	}
+	*ret_count = count;
+	return 0;
+}
+
+/* Largest remainder: the exact shares rounded down, the slots left over to the largest rests. */
+static int walkers_set_quotas(struct walker *walkers, size_t count, uint32_t slot_count)
+{
+	struct walker **sorted = malloc(count * sizeof(struct walker *));
+	uint64_t sum = 0;
+	uint32_t left = slot_count;
+
+	if (!sorted)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		sum += walkers[i].weight;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t share = (uint64_t)walkers[i].weight * slot_count;
+
+		walkers[i].quota = (uint32_t)(share / sum);
+		walkers[i].remainder = share % sum;
+		left -= walkers[i].quota;
+		sorted[i] = &walkers[i];
+	}
+	qsort(sorted, count, sizeof(struct walker *), walker_by_remainder);
+	for (uint32_t i = 0; i < left; i++)
+		sorted[i]->quota++;
+	free(sorted);
+	return 0;
+}
+
+/*
+ * Whose turn it is: turn k of a member with quota q falls at (k + 1/2) / q of the whole, so that
+ * turns come in proportion to weight all along. Sorted by counting, ties in order of identity.
+ */
+static int turns_make(const struct walker *walkers, size_t count, uint32_t slot_count,
+		      uint16_t *turns)
+{
+	uint32_t *starts = calloc((size_t)slot_count + 1, sizeof(*starts));
+
+	if (!starts)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t step =
+			walkers[i].quota ? ((uint64_t)slot_count << 16) / walkers[i].quota : 0;
+		uint64_t time = step / 2;
+
+		for (uint32_t k = 0; k < walkers[i].quota; k++, time += step)
+			starts[(time >> 16) + 1]++;
+	}
+	for (uint32_t slot = 1; slot < slot_count; slot++)
+		starts[slot] += starts[slot - 1];
+	for (size_t i = 0; i < count; i++) {
+		uint64_t step =
+			walkers[i].quota ? ((uint64_t)slot_count << 16) / walkers[i].quota : 0;
+		uint64_t time = step / 2;
+
+		for (uint32_t k = 0; k < walkers[i].quota; k++, time += step)
+			turns[starts[time >> 16]++] = (uint16_t)i;
+	}
+	free(starts);
+	return 0;
+}
+
+/* In its turn a member walks on along its permutation to the next free slot and takes it. */
+static void turns_take(struct walker *walkers, const uint16_t *turns, uint32_t slot_count,
+		       uint64_t *taken, uint16_t *owners)
+{
+	for (uint32_t turn = 0; turn < slot_count; turn++) {
+		struct walker *walker = &walkers[turns[turn]];
+		uint32_t position = walker->position, skip = walker->skip;
+
+		while (taken[position / 64] >> (position % 64) & 1) {
+			position += skip;
+			if (position >= slot_count)
+				position -= slot_count;
+		}
+		taken[position / 64] |= 1ULL << (position % 64);
+		owners[position] = walker->number;
+		walker->position = position;
+	}
+}
+
+int table_build(const struct table_member *members, size_t member_count, uint32_t slot_count,
+		uint16_t *owners)
+{
+	struct walker *walkers = calloc(member_count + 1, sizeof(*walkers));
+	uint64_t *taken = calloc(slot_count / 64 + 1, sizeof(*taken));
+	uint16_t *turns = malloc(slot_count * sizeof(*turns));
+	size_t count = 0;
+	int code = -ENOMEM;
+
+	if (!walkers || !taken || !turns)
+		goto out;
+	code = walkers_make(members, member_count, slot_count, walkers, &count);
+	if (code)
+		goto out;
+	if (!count) {
+		memset(owners, 0xff, slot_count * sizeof(*owners));
+		goto out;
+	}
+	code = walkers_set_quotas(walkers, count, slot_count);
+	if (!code)
+		code = turns_make(walkers, count, slot_count, turns);
+	if (!code)
+		turns_take(walkers, turns, slot_count, taken, owners);
+out:
+	free(turns);
+	free(taken);
+	free(walkers);
+	return code;
+}
+
+uint64_t table_digest(const struct table_member *members, size_t member_count,
+		      const uint16_t *owners, uint32_t slot_count)
+{
+	uint64_t *identities = calloc(SLUICE_NO_BACKEND + 1, sizeof(*identities));
+	uint64_t digest = slot_count;
+
+	if (!identities)
+		return 0;
+	for (size_t i = 0; i < member_count; i++)
+		identities[members[i].number] = members[i].identity;
+	for (uint32_t slot = 0; slot < slot_count; slot++)
+		digest = hash_word(digest, identities[owners[slot]]);
+	free(identities);
+	return hash_last(digest);
+}
+
+static bool alive(const struct alive_set *set, uint32_t number)
+{
+	return number != SLUICE_NO_BACKEND && (set->bits[number / 64] >> (number % 64) & 1);
+}
+
+/* previous_owner - who has the flows that are older than this change of a slot. */
+static uint32_t previous_owner(uint32_t old_word, uint32_t owner, const struct alive_set *set)
+{
+	if (alive(set, slot_previous(old_word)))
+		return slot_previous(old_word);
+	/* Its flows are gone; those that the last owner had since are the oldest left. */
+	if (alive(set, slot_current(old_word)))
+		return slot_current(old_word);
+	return owner;
+}
+
+uint32_t slots_change(const uint32_t *old_words, const uint16_t *owners, uint32_t slot_count,
+		      const struct alive_set *alive_now, uint32_t *new_words)
+{
+	uint32_t changed = 0;
+
+	for (uint32_t slot = 0; slot < slot_count; slot++) {
+		uint32_t owner = owners[slot], previous = owner;
+
+		if (old_words) {
+			changed += slot_current(old_words[slot]) != owner;
+			previous = previous_owner(old_words[slot], owner, alive_now);
+		} else {
+			changed++;
+		}
+		new_words[slot] = slot_word(owner, previous);
+	}
+	return changed;
+}
