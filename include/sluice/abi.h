@@ -112,7 +112,7 @@ struct service {
 	__u8 scheduler;         /* enum scheduler */
 	__u8 empty;             /* enum empty_answer */
 	__u8 quic;              /* UDP: a QUIC Initial counts as a TCP SYN does */
-	__u8 protocol;           /* IPPROTO_*: by which the sweep ages its flows */
+	__u8 protocol;          /* IPPROTO_*: by which the sweep ages its flows */
 	__u8 reserved[33];
 };
 
