@@ -102,6 +102,53 @@ class Node:
         return json.loads(done.stdout)[0]["stats64"][direction][what]
 
 
+class Load:
+    """A running build/tools/load in a client's namespace; see the file's head for its words."""
+
+    def __init__(self, node, vip, port=80, path="/"):
+        self.latest = None
+        self.node = node
+        self.process = node.spawn(os.path.join(node.lab.build, "tools", "load"), vip, port, path,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)
+        self.errors = []
+        self.threads = [threading.Thread(target=self.read, daemon=True),
+                        threading.Thread(target=self.read_errors, daemon=True)]
+        for thread in self.threads:
+            thread.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.latest = json.loads(line)
+
+    def read_errors(self):
+        self.errors.extend(self.process.stderr)
+
+    def say(self, words):
+        self.process.stdin.write(words + "\n")
+        self.process.stdin.flush()
+
+    def rate(self, number):
+        self.say(f"rate {number}")
+
+    def keep(self, number, period_ms=50):
+        self.say(f"keep {number} {period_ms}")
+
+    def wait_answers(self, more=1, timeout_s=30):
+        """Wait for so many more answers than there are now."""
+        before = self.latest["answered"] if self.latest else 0
+        wait_for(f"{more} more answers", lambda: self.latest and
+                 self.latest["answered"] >= before + more, timeout_s)
+
+    def finish(self):
+        """Let it await what is under way; the totals, with what was told of failures."""
+        self.say("quit")
+        self.process.wait(60)
+        for thread in self.threads:
+            thread.join()
+        return {**self.latest, "errors": self.errors}
+
+
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
         super().__init__("sluice", timeout=30)
