@@ -20,12 +20,13 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pr
 	    -Wundef -Wformat=2 -Werror
 INCLUDES := -Iinclude -Iuser -I$(BUILD)/gen
 CFLAGS   ?= -O2 -g
+# A comma inside $(if).
+, := ,
 SANITIZE := $(if $(SAN),-fsanitize=address$(,)undefined -fno-sanitize-recover=all \
 	    -fno-omit-frame-pointer)
 override CFLAGS += -std=gnu11 $(WARNINGS) $(SANITIZE) -D_GNU_SOURCE \
 	    -DSLUICE_VERSION='"$(VERSION)"'
 LDFLAGS  += $(SANITIZE)
-, := ,
 
 # Not at parse time: on a fresh machine make reads this before setup has installed gcc.
 MULTIARCH   = $(shell gcc -print-multiarch)
