@@ -55,15 +55,23 @@ def wait_for(what, condition, timeout_s=30, pause_s=0.05):
 
 
 def execute(*argv, check=True, timeout=60, text=None):
-    """Run a command to its end; its output as text."""
-    done = subprocess.run([str(word) for word in argv], input=text, text=True, timeout=timeout,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          stdin=subprocess.DEVNULL if text is None else None,
-                          start_new_session=True)
-    if check and done.returncode:
-        raise LabError(f"{' '.join(map(str, argv))}: exit status {done.returncode}: "
-                       f"{done.stderr.strip()[-2000:]}")
-    return done
+    """Run a command to its end; its output as text. Whatever it started ends with it on failure."""
+    argv = [str(word) for word in argv]
+    with subprocess.Popen(argv, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
+                          start_new_session=True) as process:
+        try:
+            out, err = process.communicate(text, timeout)
+        except BaseException as why:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(why, subprocess.TimeoutExpired):
+                raise LabError(f"{' '.join(argv)}: still running after {timeout} s") from None
+            raise
+    if check and process.returncode:
+        raise LabError(f"{' '.join(argv)}: exit status {process.returncode}: "
+                       f"{err.strip()[-2000:]}")
+    return subprocess.CompletedProcess(argv, process.returncode, out, err)
 
 
 class Node:
@@ -299,6 +307,10 @@ class Lab:
                 "first": str(FIRST_BACKEND), "mtu": str(LAB_MTU),
                 "objects": os.path.join(self.build, "bpf"), "state": self.path("netns"),
                 **{name: str(value) for name, value in more.items()}}
+
+    def option_list(self, **more):
+        """The same as a config writes them."""
+        return [f"{name}={value}" for name, value in self.options(**more).items()]
 
     def provision(self, verb, check=True, **request):
         done = execute(PROVISIONER, verb, text=json.dumps(request), check=check)
