@@ -158,9 +158,9 @@ int dataplane_table(const struct dataplane *dataplane, const struct pool *pool,
 /*
  * dataplane_tick - the data plane's clock now, in ticks of about a second, modulo 2^13: the
  * kernel's jiffies as a program reads them. CLOCK_MONOTONIC would drift away from jiffies with
- * clock discipline, so a three-instruction program is run to read them. About 2 us.
+ * clock discipline, so a program of two instructions is run to read them.
  */
-uint32_t dataplane_tick(const struct dataplane *dataplane);
+uint32_t dataplane_tick(struct dataplane *dataplane);
 
 /* dataplane_tick_ms - milliseconds of a tick. */
 uint32_t dataplane_tick_ms(const struct dataplane *dataplane);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of the data plane share among themselves; nobody else includes it. */
+#ifndef AGENT_DATAPLANE_PRIVATE_H
+#define AGENT_DATAPLANE_PRIVATE_H
+
+#include "agent/dataplane.h"
+#include "agent/dataplane_maps.h"
+
+#define PIN_PATH_MAX 256
+
+/* A packet that looked a table up has long left after so long; only then its words may change. */
+#define TABLE_QUIET_MS 50
+
+struct sluice_bpf;
+
+struct dataplane_link {
+	char pin[PIN_PATH_MAX];
+	int fd;
+	uint32_t ifindex;
+	enum attach_mode mode;
+};
+
+/* The way to a backend as it was last heard, whether or not its record is there yet. */
+struct dataplane_way {
+	struct ip address;
+	struct ip source;
+	union nexthop nexthop;
+	uint16_t mtu;
+};
+
+struct dataplane {
+	struct dataplane_maps maps;
+	struct dataplane_way *ways; /* per backend */
+	uint64_t *switched_ms;      /* per service: when its table was switched last */
+	char pin_dir[PIN_PATH_MAX];
+	int lock;                                /* pin_dir, locked */
+	struct sluice_bpf *object;               /* the fds of its maps and program live in it */
+	int program, service_keys, egress_ports; /* borrowed from object */
+	int tick_program;
+	uint32_t tick, tick_ms; /* the last reading of the clock; the length of a tick */
+	bool adopted;
+	struct dataplane_link *links;
+	size_t link_count;
+};
+
+/* In dataplane_link.c. */
+
+/* links_adopt - take the pinned links over and give them the new program. */
+int links_adopt(struct dataplane *dataplane, struct error *error);
+void links_close(struct dataplane *dataplane);
+/* links_detach - detach every link pinned in the folder; for the clean-up. */
+void links_detach(const char *pin_dir);
+
+/* In dataplane.c: what takes a system call of BPF. 0 or -errno. */
+int dataplane_key_write(struct dataplane *dataplane, const struct service_key *key,
+			const struct service_target *target, struct error *error);
+int dataplane_key_delete(struct dataplane *dataplane, const struct service_key *key,
+			 struct error *error);
+/* dataplane_key_next - the key after this one (NULL: the first); -ENOENT after the last. */
+int dataplane_key_next(const struct dataplane *dataplane, const struct service_key *key,
+		       struct service_key *ret_key);
+int dataplane_port_write(struct dataplane *dataplane, uint32_t egress, uint32_t ifindex);
+void dataplane_port_delete(struct dataplane *dataplane, uint32_t egress);
+
+/* In dataplane_pins.c. */
+
+/* pins_lock - make sure of the bpffs, make the folder and lock it: *ret_lock is its fd. */
+int pins_lock(const char *pin_dir, bool create, int *ret_lock, struct error *error);
+
+/* pins_path - pin_dir/name, with the characters that bpffs reserves replaced. */
+void pins_path(const char *pin_dir, const char *prefix, const char *name, char path[PIN_PATH_MAX]);
+
+#define LINK_PREFIX "link-"
+
+/* In dataplane_nexthop.c. */
+
+/* way_write - put the way into the record of a backend, its next hop last. */
+void way_write(struct backend *backend, const struct dataplane_way *way);
+/* egress_renew - of adopted maps: forget the interfaces that have gone. */
+void egress_renew(struct dataplane *dataplane);
+
+/* In dataplane_execute.c. */
+
+struct table_member;
+/* pool_members - the members of the pool's slot table; *ret_members belongs to the caller. */
+int pool_members(const struct dataplane *dataplane, const struct pool *pool,
+		 struct table_member **ret_members, size_t *ret_count);
+void backend_clear(struct backend *record);
+void service_clear(struct service *record);
+
+#endif

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The sweep over the flow table: counting, forgetting, settling. */
+#include "model/sweep.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * An entry written after the tick of this step was read looks almost 2^13 ticks old. Timeouts are
+ * kept this far below 2^13, so such an age can only mean "just now".
+ */
+#define FUTURE_TICKS 256u
+
+/* What the sweep remembers of a service. */
+struct watch {
+	uint64_t table;    /* the word of the table that the rest is about; 0 = none yet */
+	bool ripe;         /* the settle time since its publication has passed */
+	bool settled;      /* none of its slots has a previous owner */
+	bool single;       /* it is the first change since all slots were settled */
+	bool examined;     /* ripe since this pass began: what is found below counts */
+	bool held;         /* a live entry forbids settling (affinities other than flow) */
+	uint32_t live;     /* entries of this pass */
+	uint64_t *marks;   /* minimal, flow: slots that are needed; others: previous owners */
+	size_t mark_words; /* of 64 bits */
+};
+
+struct sweep {
+	struct sweep_maps maps;
+	struct watch *watches; /* per service */
+	uint32_t *counts;      /* per backend, of the pass under way */
+	uint32_t *live;        /* per backend, of the last full pass */
+	uint64_t total, counted, passes, removed;
+	uint32_t next_bucket;   /* meta->flow_buckets: the pass is over, services settle */
+	uint32_t next_settling; /* service */
+	bool under_way;
+};
+
+struct sweep *sweep_new(const struct sweep_maps *maps)
+{
+	struct sweep *sweep = calloc(1, sizeof(*sweep));
+
+	if (!sweep)
+		return NULL;
+	sweep->maps = *maps;
+	sweep->watches = calloc(maps->meta->services_max, sizeof(*sweep->watches));
+	sweep->counts = calloc(maps->meta->backends_max, sizeof(*sweep->counts));
+	sweep->live = calloc(maps->meta->backends_max, sizeof(*sweep->live));
+	if (!sweep->watches || !sweep->counts || !sweep->live) {
+		sweep_free(sweep);
+		return NULL;
+	}
+	return sweep;
+}
+
+void sweep_free(struct sweep *sweep)
+{
+	if (!sweep)
+		return;
+	for (uint32_t i = 0; sweep->watches && i < sweep->maps.meta->services_max; i++)
+		free(sweep->watches[i].marks);
+	free(sweep->watches);
+	free(sweep->counts);
+	free(sweep->live);
+	free(sweep);
+}
+
+static uint64_t service_table(const struct service *service)
+{
+	if (__atomic_load_n(&service->state, __ATOMIC_ACQUIRE) != SERVICE_PRESENT)
+		return 0;
+	return __atomic_load_n(&service->table, __ATOMIC_ACQUIRE);
+}
+
+static uint32_t *slot_place(const struct sweep *sweep, uint64_t table, uint32_t slot)
+{
+	struct slot_line *line = &sweep->maps.slots[table_line(table)];
+
+	return &line[slot / SLUICE_SLOTS_PER_LINE].slots[slot % SLUICE_SLOTS_PER_LINE];
+}
+
+static uint32_t slot_read(const struct sweep *sweep, uint64_t table, uint32_t slot)
+{
+	return __atomic_load_n(slot_place(sweep, table, slot), __ATOMIC_RELAXED);
+}
+
+static void mark(struct watch *watch, uint32_t bit)
+{
+	if (bit / 64 < watch->mark_words)
+		watch->marks[bit / 64] |= 1ULL << (bit % 64);
+}
+
+static bool marked(const struct watch *watch, uint32_t bit)
+{
+	return bit / 64 < watch->mark_words && watch->marks[bit / 64] >> (bit % 64) & 1;
+}
+
+static bool marks_clear(struct watch *watch, uint32_t bit_count)
+{
+	size_t words = (bit_count + 63) / 64;
+	uint64_t *marks = realloc(watch->marks, words * sizeof(*marks));
+
+	if (!marks)
+		return false;
+	memset(marks, 0, words * sizeof(*marks));
+	watch->marks = marks;
+	watch->mark_words = words;
+	return true;
+}
+
+static void marks_free(struct watch *watch)
+{
+	free(watch->marks);
+	watch->marks = NULL;
+	watch->mark_words = 0;
+}
+
+static uint32_t settle_ticks(const struct sweep *sweep, const struct service *service)
+{
+	const struct settings *settings = sweep->maps.settings;
+
+	return service->protocol == IPPROTO_UDP ? settings->proven_udp_ticks
+						: settings->proven_tcp_ticks;
+}
+
+/* Whether a slot of the table has a previous owner; previous owners are marked if there are marks. */
+static bool table_unsettled(const struct sweep *sweep, const struct service *service,
+			    struct watch *watch, bool mark_previous)
+{
+	bool unsettled = false;
+
+	for (uint32_t slot = 0; slot < service->slot_count; slot++) {
+		uint32_t word = slot_read(sweep, watch->table, slot);
+
+		if (slot_current(word) == slot_previous(word))
+			continue;
+		unsettled = true;
+		if (!mark_previous)
+			break;
+		mark(watch, slot_previous(word));
+	}
+	return unsettled;
+}
+
+/* Notice a new table, and whether the pass that begins now may settle this one. */
+static void watch_begin(struct sweep *sweep, uint32_t index, uint32_t tick)
+{
+	const struct service *service = &sweep->maps.services[index];
+	struct watch *watch = &sweep->watches[index];
+	uint64_t table = service_table(service);
+	uint32_t age;
+
+	watch->examined = false;
+	watch->held = false;
+	watch->live = 0;
+	if (table != watch->table) {
+		watch->single =
+			watch->settled &&
+			table_generation(table) == ((table_generation(watch->table) + 1) & 0xffff);
+		watch->table = table;
+		watch->ripe = false;
+		watch->settled = false;
+		marks_free(watch);
+	}
+	if (!table || watch->settled)
+		return;
+	/* The tick in the word wraps, so the age is a lower bound: too late is safe. */
+	age = (tick - table_tick(table)) & SLUICE_SEEN_MASK;
+	if (age >= settle_ticks(sweep, service) && age <= SLUICE_SEEN_MASK - FUTURE_TICKS)
+		watch->ripe = true;
+	if (!table_unsettled(sweep, service, watch, false)) {
+		watch->settled = true;
+		return;
+	}
+	if (!watch->ripe)
+		return;
+	if (service->tracking == TRACKING_FULL) {
+		watch->examined = true;
+	} else if (service->affinity == AFFINITY_FLOW) {
+		watch->examined = marks_clear(watch, service->slot_count);
+	} else {
+		watch->examined = marks_clear(watch, SLUICE_NO_BACKEND + 1);
+		if (watch->examined)
+			table_unsettled(sweep, service, watch, true);
+	}
+}
+
+static void pass_begin(struct sweep *sweep, uint32_t tick)
+{
+	for (uint32_t i = 0; i < sweep->maps.meta->services_max; i++)
+		watch_begin(sweep, i, tick);
+	memset(sweep->counts, 0, sweep->maps.meta->backends_max * sizeof(*sweep->counts));
+	sweep->counted = 0;
+	sweep->next_bucket = 0;
+	sweep->under_way = true;
+}
+
+static uint32_t entry_timeout(const struct settings *settings, const struct service *service,
+			      enum flow_state state)
+{
+	switch (state) {
+	case FLOW_CLOSING:
+		return settings->closing_ticks;
+	case FLOW_PROBATION:
+		return settings->probation_ticks;
+	default:
+		return service->protocol == IPPROTO_UDP ? settings->proven_udp_ticks
+							: settings->proven_tcp_ticks;
+	}
+}
+
+/* The service of an entry that is live; NULL for an entry that is to go. */
+static const struct service *entry_service(const struct sweep *sweep, uint64_t entry, uint32_t tick)
+{
+	const struct sweep_maps *maps = &sweep->maps;
+	uint32_t age = flow_entry_age(entry, tick);
+	const struct backend *backend;
+	const struct service *service;
+
+	if (flow_entry_backend(entry) >= maps->meta->backends_max)
+		return NULL;
+	backend = &maps->backends[flow_entry_backend(entry)];
+	if (__atomic_load_n(&backend->state, __ATOMIC_ACQUIRE) != BACKEND_ALIVE ||
+	    backend->service >= maps->meta->services_max)
+		return NULL;
+	service = &maps->services[backend->service];
+	if (age > SLUICE_SEEN_MASK - FUTURE_TICKS)
+		age = 0;
+	if (age > entry_timeout(maps->settings, service, flow_entry_state(entry)))
+		return NULL;
+	return service;
+}
+
+/* What a live entry means for settling its service. */
+static void entry_note(struct sweep *sweep, const struct service *service, uint64_t entry)
+{
+	struct watch *watch = &sweep->watches[service - sweep->maps.services];
+	uint32_t number = flow_entry_backend(entry) - service->backend_base;
+	uint32_t slot;
+
+	watch->live++;
+	if (!watch->examined || service->tracking == TRACKING_FULL)
+		return;
+	if (service->affinity == AFFINITY_FLOW) {
+		slot = slot_of_tag(flow_entry_tag(entry), service->slot_count);
+		if (slot_current(slot_read(sweep, watch->table, slot)) != number)
+			mark(watch, slot);
+	} else if (marked(watch, number)) {
+		watch->held = true;
+	}
+}
+
+static void entry_sweep(struct sweep *sweep, uint64_t *place, uint32_t tick)
+{
+	uint64_t entry = __atomic_load_n(place, __ATOMIC_RELAXED);
+	const struct service *service;
+
+	if (!entry)
+		return;
+	service = entry_service(sweep, entry, tick);
+	if (!service) {
+		/* If a packet changed it meanwhile, the next pass looks at it again. */
+		if (__atomic_compare_exchange_n(place, &entry, 0, false, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			sweep->removed++;
+		return;
+	}
+	sweep->counts[flow_entry_backend(entry)]++;
+	sweep->counted++;
+	entry_note(sweep, service, entry);
+}
+
+static void pass_end(struct sweep *sweep)
+{
+	uint32_t *counts = sweep->live;
+
+	sweep->live = sweep->counts;
+	sweep->counts = counts;
+	sweep->total = sweep->counted;
+	sweep->passes++;
+	sweep->next_settling = 0;
+	for (uint32_t i = 0; i < sweep->maps.meta->backends_max; i++) {
+		if (sweep->maps.loads[i].live != sweep->live[i])
+			__atomic_store_n(&sweep->maps.loads[i].live, sweep->live[i],
+					 __ATOMIC_RELAXED);
+	}
+}
+
+static bool service_may_settle(const struct watch *watch, const struct service *service)
+{
+	if (!watch->examined || service_table(service) != watch->table)
+		return false;
+	if (service->tracking == TRACKING_FULL || service->affinity == AFFINITY_FLOW)
+		return true;
+	return watch->single ? !watch->held : watch->live == 0;
+}
+
+static void service_settle(struct sweep *sweep, uint32_t index)
+{
+	const struct service *service = &sweep->maps.services[index];
+	struct watch *watch = &sweep->watches[index];
+	bool by_slot = service->tracking == TRACKING_MINIMAL && service->affinity == AFFINITY_FLOW;
+
+	if (!service_may_settle(watch, service))
+		return;
+	for (uint32_t slot = 0; slot < service->slot_count; slot++) {
+		uint32_t *place = slot_place(sweep, watch->table, slot);
+		uint32_t word = __atomic_load_n(place, __ATOMIC_RELAXED);
+		uint32_t current = slot_current(word);
+
+		if (current == slot_previous(word) || (by_slot && marked(watch, slot)))
+			continue;
+		__atomic_compare_exchange_n(place, &word, slot_word(current, current), false,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	}
+	marks_free(watch);
+}
+
+/* Between two passes: one step settles one service, so that no step takes long. */
+static void settle_step(struct sweep *sweep)
+{
+	uint32_t services_max = sweep->maps.meta->services_max;
+
+	while (sweep->next_settling < services_max &&
+	       !sweep->watches[sweep->next_settling].examined)
+		sweep->next_settling++;
+	if (sweep->next_settling < services_max)
+		service_settle(sweep, sweep->next_settling++);
+	else
+		sweep->under_way = false;
+}
+
+bool sweep_step(struct sweep *sweep, uint32_t bucket_count, uint32_t tick)
+{
+	uint32_t buckets = sweep->maps.meta->flow_buckets;
+
+	if (sweep->under_way && sweep->next_bucket == buckets) {
+		settle_step(sweep);
+		return false;
+	}
+	if (!sweep->under_way)
+		pass_begin(sweep, tick);
+	for (; bucket_count > 0 && sweep->next_bucket < buckets; bucket_count--) {
+		struct flow_bucket *bucket = &sweep->maps.flows[sweep->next_bucket++];
+
+		for (int i = 0; i < SLUICE_FLOWS_PER_BUCKET; i++)
+			entry_sweep(sweep, (uint64_t *)&bucket->entries[i], tick);
+	}
+	if (sweep->next_bucket < buckets)
+		return false;
+	pass_end(sweep);
+	return true;
+}
+
+uint32_t sweep_live(const struct sweep *sweep, uint32_t backend)
+{
+	return backend < sweep->maps.meta->backends_max ? sweep->live[backend] : 0;
+}
+
+uint64_t sweep_total(const struct sweep *sweep)
+{
+	return sweep->total;
+}
+
+uint64_t sweep_passes(const struct sweep *sweep)
+{
+	return sweep->passes;
+}
+
+uint64_t sweep_removed(const struct sweep *sweep)
+{
+	return sweep->removed;
+}
