@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A strict reader of the Prometheus text format, version 0.0.4."""
+
+import re
+
+NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
+LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\\\|\\"|\\n)*"'
+SAMPLE = re.compile(rf"({NAME})(?:\{{((?:{LABEL})(?:,{LABEL})*)\}})? (\S+)")
+COMMENT = re.compile(rf"# (HELP|TYPE) ({NAME}) (.+)")
+TYPES = ("counter", "gauge")
+
+
+def read(text):
+    """{(name, (label, value), ...): number}. Raises ValueError on anything out of order."""
+    samples, types, helped = {}, {}, set()
+    family = None
+    if not text.endswith("\n"):
+        raise ValueError("the last line has no end")
+    for number, line in enumerate(text.split("\n")[:-1], 1):
+        if comment := COMMENT.fullmatch(line):
+            kind, name, rest = comment.groups()
+            if kind == "HELP" and name in helped or kind == "TYPE" and name in types:
+                raise ValueError(f"line {number}: second {kind} of {name}")
+            if kind == "HELP":
+                helped.add(name)
+            elif rest not in TYPES:
+                raise ValueError(f"line {number}: type {rest}")
+            else:
+                types[name] = rest
+                if (rest == "counter") != name.endswith("_total"):
+                    raise ValueError(f"line {number}: {name} is a {rest}")
+            if family not in (None, name) and name in {key[0] for key in samples}:
+                raise ValueError(f"line {number}: {name} is in two groups")
+            family = name
+        elif sample := SAMPLE.fullmatch(line):
+            name, labels, value = sample.groups()
+            if name != family or name not in types or name not in helped:
+                raise ValueError(f"line {number}: {name} without HELP and TYPE right above")
+            key = (name, *sorted(re.findall(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"', labels or "")))
+            if key in samples:
+                raise ValueError(f"line {number}: {key} twice")
+            samples[key] = float(value)
+            if types[name] == "counter" and not samples[key] >= 0:
+                raise ValueError(f"line {number}: a counter of {value}")
+        else:
+            raise ValueError(f"line {number}: {line!r}")
+    return samples
+
+
+def get(samples, name, **labels):
+    """One sample's value, or None."""
+    return samples.get((name, *sorted(labels.items())))
