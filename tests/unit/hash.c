@@ -101,7 +101,7 @@ static void avalanche(void **context)
 			key_flip(&key, bit);
 			change = before ^ hash_flow(&key, 1);
 			for (unsigned int out = 0; out < 64; out++)
-				flips[out] += change >> out & 1;
+				flips[out] += (uint32_t)(change >> out & 1);
 		}
 		for (unsigned int out = 0; out < 64; out++)
 			assert_in_range(flips[out], keys * 42 / 100, keys * 58 / 100);

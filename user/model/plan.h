@@ -10,16 +10,19 @@
 #include "model/state.h"
 
 enum plan_kind {
-	PLAN_KEY_REMOVE,    /* delete the service's entry in service_keys */
-	PLAN_VIP_REMOVE,    /* delete the VIP's own entry and its bit of the filter */
+	PLAN_KEY_REMOVE, /* delete the service's entry in service_keys: nobody has that key now */
+	PLAN_VIP_REMOVE, /* delete the VIP's own entry and its bit of the filter */
 	PLAN_BACKEND_WRITE, /* write a backend's record, alive */
 	PLAN_TABLE_PUBLISH, /* build the service's table, merge with the old one, publish */
 	PLAN_SERVICE_WRITE, /* write the service's record (its table word is not touched) */
 	PLAN_VIP_WRITE,     /* set the filter bit, then the VIP's own entry */
-	PLAN_KEY_WRITE,     /* add the service's entry */
+	PLAN_KEY_WRITE,     /* add the service's entry, or let that of another service point here */
 	PLAN_SERVICE_CLEAR, /* clear the service's record */
 	PLAN_BACKEND_CLEAR, /* mark the record dead, then clear it */
 };
+
+/* "key_remove" and so on: the words of plan_to_json. */
+extern const char *const plan_kind_names[];
 
 struct plan_step {
 	enum plan_kind kind;
@@ -35,6 +38,8 @@ struct plan {
 
 /*
  * plan_make - the steps from old to new. The plan points into both states, which must outlive it.
+ * A service that has other blocks of the maps in the new state is one that goes and one that
+ * comes; its key moves from the one to the other at once.
  * A table is published if and only if the set of (number, effective weight, alive) changed.
  * Returns 0 or -ENOMEM. plan_free takes NULL.
  */

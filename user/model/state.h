@@ -41,14 +41,28 @@ struct pool_backend {
 	uint32_t weight_runtime; /* set by a person; NO_WEIGHT = not set */
 	enum origin origin;
 	enum lifecycle life;
-	uint64_t
-		deadline_ms; /* LIFE_DRAINING: when it ends (wall clock, ms since 1970); 0 = never */
-	uint32_t number;     /* the service's own number; NO_NUMBER before it has an address */
-	char *note;          /* why it failed, or NULL */
+	uint64_t deadline_ms; /* LIFE_DRAINING: its end, ms since 1970 by wall clock; 0 = never */
+	uint32_t number;      /* the service's own number; NO_NUMBER unless backend_alive() */
+	char *note;           /* why it failed, or NULL */
+};
+
+/* What the config said last of those fields of autoscale that may change at run time. */
+struct scale_configured {
+	double target;
+	uint32_t min, max;
+	bool paused;
+};
+
+enum number_use {
+	NUMBER_FRESH = 0, /* never used */
+	NUMBER_RETIRED,   /* its backend is gone; not to be reused before a purge */
+	NUMBER_PURGED,    /* may be reused, after the fresh ones */
 };
 
 struct pool {
-	struct service_config *service; /* .backends is empty: they are below */
+	/* In force, with run-time changes of .autoscale; .backends is empty: they are below. */
+	struct service_config *service;
+	struct scale_configured scale_configured;
 	enum origin origin;
 	uint32_t id;           /* index in map "services" */
 	uint32_t backend_base; /* in map "backends" */
@@ -57,13 +71,14 @@ struct pool {
 	uint32_t slot_line[2]; /* the two places of its table in map "slots", in lines */
 	struct pool_backend *backends;
 	size_t backend_count;
-	uint8_t *retired;  /* per number: 1 = not to be reused before a purge */
-	uint32_t sequence; /* last number used in a minted name */
+	uint8_t *retired;  /* enum number_use of each number below backend_capacity that is free */
+	uint32_t sequence; /* last number used in a minted name; state_backend_intend keeps it */
 };
 
 /* Blocks of the arrays that a removed service leaves: not to be reused before a purge. */
 struct retired_block {
 	uint32_t service, backend_base, backend_capacity;
+	uint32_t slot_count, slot_line[2];
 };
 
 struct state {
@@ -81,15 +96,22 @@ void state_free(struct state *state);
 /*
  * state_apply - make the state follow a whole config: services and backends of ORIGIN_CONFIG are
  * added, changed and removed; what came at run time, what a person set and what the autoscaler
- * created stay. A backend that the config dropped goes at once. Returns 0, -EINVAL or -ENOSPC
- * with a message; on error the state is to be thrown away.
+ * created stay. A backend that the config dropped goes at once. A run-time value (weight, drain,
+ * limits of autoscale) survives unless the config itself changed that field. A service whose VIP,
+ * protocol, port or table size changed gets new blocks and numbers. The limits cannot change.
+ * Returns 0, -EINVAL, -EEXIST, -ENOSPC or -ENOMEM with a message; on error the state is to be
+ * thrown away.
  */
 int state_apply(struct state *state, const struct config *config, struct error *error);
 
 struct pool *state_pool(const struct state *state, const char *service);
 struct pool_backend *pool_backend(const struct pool *pool, const char *name);
 
-/* All below: 0; -ENOENT for what is not there, -EEXIST for what is there already, -EINVAL. */
+/*
+ * All below: 0; -ENOENT for what is not there, -EEXIST for what is there already, -EINVAL for what
+ * is wrong or what the backend's life forbids, -ENOSPC for a limit, -ENOMEM; with a message. On
+ * -ENOMEM the state is to be thrown away. They may move pools and backends in memory.
+ */
 int state_service_add(struct state *state, const struct service_config *service, enum origin origin,
 		      struct error *error);
 int state_service_remove(struct state *state, const char *service, struct error *error);
@@ -113,7 +135,10 @@ int state_backend_created(struct state *state, const char *service, const char *
 			  const struct ip *address, uint16_t port, struct error *error);
 int state_backend_fail(struct state *state, const char *service, const char *name, const char *note,
 		       struct error *error);
-/* state_backend_deleting - take it out of the tables; it stays listed until state_backend_remove. */
+/*
+ * state_backend_deleting - take it out of the tables: its number is retired. It stays listed until
+ * state_backend_remove.
+ */
 int state_backend_deleting(struct state *state, const char *service, const char *name,
 			   struct error *error);
 

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Services and backends of the config as values: their words, names, copies and table sizes. */
+#include "model/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sluice/limits.h"
+
+const char *const forward_mode_names[] = {"l2", "ipip", NULL};
+const char *const tracking_names[] = {"full", "minimal", NULL};
+const char *const affinity_names[] = {"flow", "source", "source_port", NULL};
+const char *const scheduler_names[] = {"maglev", "random", "round_robin", "least_flows", NULL};
+const char *const empty_answer_names[] = {"drop", "pass", NULL};
+const char *const scale_signal_names[] = {"packets", "new_flows", "bytes", NULL};
+const char *const attach_mode_names[] = {"auto", "native", "generic", NULL};
+
+/* Enough slots that rounding to whole ones stays far below 1% of an equal share. */
+#define SLOTS_PER_BACKEND 500
+
+uint32_t config_slot_count(uint32_t backends_max)
+{
+	static const uint32_t sizes[] = {SLUICE_SLOTS_SMALL, SLUICE_SLOTS_MEDIUM,
+					 SLUICE_SLOTS_LARGE};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		if (sizes[i] / SLOTS_PER_BACKEND >= backends_max)
+			return sizes[i];
+	}
+	return SLUICE_SLOTS_HUGE;
+}
+
+bool name_valid(const char *text)
+{
+	static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+	static const char rest[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+	size_t length = strlen(text);
+
+	return length && length <= NAME_MAX_LENGTH && strchr(first, text[0]) &&
+	       strspn(text, rest) == length;
+}
+
+void backend_config_clear(struct backend_config *backend)
+{
+	free(backend->name);
+	backend->name = NULL;
+}
+
+static void autoscale_config_free(struct autoscale_config *autoscale)
+{
+	if (!autoscale)
+		return;
+	free(autoscale->provisioner);
+	json_decref(autoscale->options);
+	free(autoscale);
+}
+
+void service_config_free(struct service_config *service)
+{
+	if (!service)
+		return;
+	for (size_t i = 0; i < service->backend_count; i++)
+		backend_config_clear(&service->backends[i]);
+	free(service->backends);
+	autoscale_config_free(service->autoscale);
+	free(service->name);
+	free(service);
+}
+
+static struct autoscale_config *autoscale_config_clone(const struct autoscale_config *autoscale)
+{
+	struct autoscale_config *clone = malloc(sizeof(*clone));
+
+	if (!clone)
+		return NULL;
+	*clone = *autoscale;
+	clone->provisioner = strdup(autoscale->provisioner);
+	clone->options = json_deep_copy(autoscale->options);
+	if (clone->provisioner && clone->options)
+		return clone;
+	autoscale_config_free(clone);
+	return NULL;
+}
+
+static int backends_clone(struct service_config *clone, const struct service_config *service)
+{
+	clone->backends = calloc(service->backend_count + 1, sizeof(*clone->backends));
+	if (!clone->backends)
+		return -1;
+	for (size_t i = 0; i < service->backend_count; i++) {
+		clone->backends[i] = service->backends[i];
+		clone->backends[i].name = strdup(service->backends[i].name);
+		clone->backend_count = i + 1;
+		if (!clone->backends[i].name)
+			return -1;
+	}
+	return 0;
+}
+
+struct service_config *service_config_clone(const struct service_config *service)
+{
+	struct service_config *clone = malloc(sizeof(*clone));
+
+	if (!clone)
+		return NULL;
+	*clone = *service;
+	clone->backends = NULL;
+	clone->backend_count = 0;
+	clone->autoscale = NULL;
+	clone->name = strdup(service->name);
+	if (!clone->name || backends_clone(clone, service))
+		goto failed;
+	if (service->autoscale) {
+		clone->autoscale = autoscale_config_clone(service->autoscale);
+		if (!clone->autoscale)
+			goto failed;
+	}
+	return clone;
+failed:
+	service_config_free(clone);
+	return NULL;
+}

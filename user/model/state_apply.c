@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The state follows a whole config: what it dropped goes, what it has comes, the rest stays. */
+#include <errno.h>
+#include <string.h>
+
+#include "model/state_parts.h"
+
+static const struct service_config *config_service(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->service_count; i++) {
+		if (!strcmp(config->services[i].name, name))
+			return &config->services[i];
+	}
+	return NULL;
+}
+
+static const struct backend_config *config_backend(const struct service_config *service,
+						   const char *name)
+{
+	for (size_t i = 0; i < service->backend_count; i++) {
+		if (!strcmp(service->backends[i].name, name))
+			return &service->backends[i];
+	}
+	return NULL;
+}
+
+static int limit_check(const char *name, uint32_t now, uint32_t wanted, struct error *error)
+{
+	if (now == wanted)
+		return 0;
+	return error_set(error, -EINVAL,
+			 "limits.%s: the maps were made for %u, the config wants %u; detach every "
+			 "interface and start the agent anew, or leave it at %u",
+			 name, now, wanted, now);
+}
+
+static int limits_check(const struct limits_config *now, const struct limits_config *wanted,
+			struct error *error)
+{
+	int code = limit_check("services", now->services, wanted->services, error);
+
+	if (!code)
+		code = limit_check("backends", now->backends, wanted->backends, error);
+	if (!code)
+		code = limit_check("slots", now->slots, wanted->slots, error);
+	if (!code)
+		code = limit_check("flows", now->flows, wanted->flows, error);
+	return code;
+}
+
+static int services_drop(struct state *state, const struct config *config, struct error *error)
+{
+	for (size_t i = state->pool_count; i > 0; i--) {
+		struct pool *pool = &state->pools[i - 1];
+		int code;
+
+		if (pool->origin != ORIGIN_CONFIG || config_service(config, pool->service->name))
+			continue;
+		code = state_pool_remove(state, pool, error);
+		if (code)
+			return code;
+	}
+	return 0;
+}
+
+/* What a packet's way to the pool and the pool's places in the maps are made of. */
+static bool blocks_change(const struct pool *pool, const struct service_config *wanted)
+{
+	const struct service_config *now = pool->service;
+
+	return !ip_equal(&now->vip, &wanted->vip) || now->protocol != wanted->protocol ||
+	       now->port != wanted->port ||
+	       pool->slot_count != config_slot_count(wanted->backends_max) ||
+	       pool->backend_capacity != backend_capacity(wanted->backends_max);
+}
+
+/* New blocks, and new numbers in them; the plan sees a service that goes and one that comes. */
+static int pool_move(struct state *state, struct pool *pool, struct error *error)
+{
+	int code = state_blocks_retire(state, pool, error);
+
+	if (!code)
+		code = state_blocks_take(state, (size_t)(pool - state->pools), error);
+	for (size_t i = 0; i < pool->backend_count; i++)
+		pool->backends[i].number = NO_NUMBER;
+	for (size_t i = 0; !code && i < pool->backend_count; i++) {
+		if (backend_alive(&pool->backends[i]))
+			code = pool_number_take(pool, &pool->backends[i], error);
+	}
+	return code;
+}
+
+/* Run-time limits of autoscale stay, unless the config changed the field or they fit no more. */
+static void scale_keep(struct autoscale_config *wanted, const struct autoscale_config *now,
+		       const struct scale_configured *before)
+{
+	uint32_t min = wanted->min == before->min ? now->min : wanted->min;
+	uint32_t max = wanted->max == before->max ? now->max : wanted->max;
+
+	if (wanted->signal == now->signal && wanted->target == before->target)
+		wanted->target = now->target;
+	if (wanted->paused == before->paused)
+		wanted->paused = now->paused;
+	if (min <= max) {
+		wanted->min = min;
+		wanted->max = max;
+	}
+}
+
+static int service_follow(struct state *state, struct pool *pool,
+			  const struct service_config *wanted, struct error *error)
+{
+	bool moves = blocks_change(pool, wanted);
+	struct service_config bare = *wanted, *service;
+
+	bare.backend_count = 0;
+	service = service_config_clone(&bare);
+	if (!service)
+		return error_set(error, -ENOMEM, "service %s: out of memory", wanted->name);
+	if (service->autoscale && pool->service->autoscale)
+		scale_keep(service->autoscale, pool->service->autoscale, &pool->scale_configured);
+	service_config_free(pool->service);
+	pool->service = service;
+	pool->scale_configured = scale_configured_of(wanted);
+	pool->origin = ORIGIN_CONFIG;
+	return moves ? pool_move(state, pool, error) : 0;
+}
+
+static bool place_changed(const struct pool_backend *now, const struct backend_config *wanted)
+{
+	return !backend_alive(now) || now->port != wanted->port ||
+	       !ip_equal(&now->address, &wanted->address);
+}
+
+/* What left the config, and what the config has elsewhere now: that is a new backend. */
+static void backends_drop(struct pool *pool, const struct service_config *wanted)
+{
+	for (size_t i = pool->backend_count; i > 0; i--) {
+		struct pool_backend *now = &pool->backends[i - 1];
+		const struct backend_config *backend = config_backend(wanted, now->name);
+
+		if (backend ? place_changed(now, backend) : now->origin == ORIGIN_CONFIG)
+			pool_backend_remove(pool, now);
+	}
+}
+
+static int backends_follow(struct pool *pool, const struct service_config *wanted,
+			   struct error *error)
+{
+	for (size_t i = 0; i < wanted->backend_count; i++) {
+		const struct backend_config *backend = &wanted->backends[i];
+		struct pool_backend *now = pool_backend(pool, backend->name);
+		int code;
+
+		if (!now) {
+			code = pool_backend_add(pool, backend, ORIGIN_CONFIG, error);
+			if (code)
+				return code;
+			continue;
+		}
+		now->origin = ORIGIN_CONFIG;
+		if (now->weight != backend->weight) {
+			now->weight = backend->weight;
+			now->weight_runtime = NO_WEIGHT;
+		}
+	}
+	return 0;
+}
+
+static int service_apply(struct state *state, const struct service_config *wanted,
+			 struct error *error)
+{
+	struct pool *pool = state_pool(state, wanted->name);
+	int code;
+
+	if (!pool) {
+		code = state_pool_add(state, wanted, ORIGIN_CONFIG, error);
+		if (code)
+			return code;
+		pool = &state->pools[state->pool_count - 1];
+	} else {
+		/* Before the pool moves: a number is not worth taking for what goes at once. */
+		backends_drop(pool, wanted);
+		code = service_follow(state, pool, wanted, error);
+		if (code)
+			return code;
+	}
+	code = backends_follow(pool, wanted, error);
+	if (code)
+		error_prefix(error, "service %s: ", wanted->name);
+	return code;
+}
+
+int state_apply(struct state *state, const struct config *config, struct error *error)
+{
+	int code = limits_check(&state->limits, &config->limits, error);
+
+	if (!code)
+		code = services_drop(state, config, error);
+	for (size_t i = 0; !code && i < config->service_count; i++)
+		code = service_apply(state, &config->services[i], error);
+	return code ? code : state_keys_check(state, error);
+}

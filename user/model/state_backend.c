@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Backends of a pool: added, drained, weighed, created by the autoscaler, removed. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/state_parts.h"
+#include "sluice/limits.h"
+
+/* Of a backend that the autoscaler makes; the same as the config's default. */
+#define WEIGHT_CREATED 100
+
+const char *const lifecycle_names[] = {"provisioning", "active", "draining",
+				       "deleting",     "failed", NULL};
+const char *const origin_names[] = {"config", "runtime", "autoscale", NULL};
+
+struct pool_backend *pool_backend(const struct pool *pool, const char *name)
+{
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		if (!strcmp(pool->backends[i].name, name))
+			return &pool->backends[i];
+	}
+	return NULL;
+}
+
+bool backend_alive(const struct pool_backend *backend)
+{
+	return backend->life == LIFE_ACTIVE || backend->life == LIFE_DRAINING;
+}
+
+uint32_t backend_weight(const struct pool_backend *backend)
+{
+	if (backend->life != LIFE_ACTIVE)
+		return 0;
+	return backend->weight_runtime == NO_WEIGHT ? backend->weight : backend->weight_runtime;
+}
+
+static int pool_find(const struct state *state, const char *service, struct pool **ret_pool,
+		     struct error *error)
+{
+	*ret_pool = state_pool(state, service);
+	if (*ret_pool)
+		return 0;
+	return error_set(error, -ENOENT,
+			 "service %s: is not there; 'sluice service ls' lists those that are",
+			 service);
+}
+
+static int backend_find(const struct state *state, const char *service, const char *name,
+			struct pool **ret_pool, struct pool_backend **ret_backend,
+			struct error *error)
+{
+	int code = pool_find(state, service, ret_pool, error);
+
+	if (code)
+		return code;
+	*ret_backend = pool_backend(*ret_pool, name);
+	if (*ret_backend)
+		return 0;
+	return error_set(error, -ENOENT,
+			 "backend %s: service %s has none of this name; 'sluice backend ls %s' "
+			 "lists those that it has",
+			 name, service, service);
+}
+
+static int address_check(const struct pool *pool, const char *name, const struct ip *address,
+			 struct error *error)
+{
+	char text[IP_TEXT_MAX];
+
+	ip_format(address, text);
+	if (!ip_is_unicast(address))
+		return error_set(error, -EINVAL,
+				 "backend %s: address %s is not that of a host; give the address "
+				 "of a server",
+				 name, text);
+	if (ip_equal(address, &pool->service->vip))
+		return error_set(error, -EINVAL,
+				 "backend %s: address %s is the VIP of service %s; give the "
+				 "server's own address",
+				 name, text, pool->service->name);
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct pool_backend *other = &pool->backends[i];
+
+		if (backend_alive(other) && ip_equal(&other->address, address))
+			return error_set(error, -EEXIST,
+					 "backend %s: address %s belongs to backend %s of service "
+					 "%s; remove that first",
+					 name, text, other->name, pool->service->name);
+	}
+	return 0;
+}
+
+/* Backends that have or will have a number. */
+static uint32_t pool_size(const struct pool *pool)
+{
+	uint32_t size = 0;
+
+	for (size_t i = 0; i < pool->backend_count; i++)
+		size += backend_alive(&pool->backends[i]) ||
+			pool->backends[i].life == LIFE_PROVISIONING;
+	return size;
+}
+
+/* Room for one more of a name that is not taken; the backend is not in the list yet. */
+static int pool_append(struct pool *pool, const char *name, struct pool_backend **ret_backend,
+		       struct error *error)
+{
+	struct pool_backend *backends;
+
+	if (!name_valid(name))
+		return error_set(error, -EINVAL,
+				 "backend %s: is not a name; use at most %d of a-z 0-9 . - with a "
+				 "letter or digit first",
+				 name, NAME_MAX_LENGTH);
+	if (pool_backend(pool, name))
+		return error_set(error, -EEXIST,
+				 "backend %s: service %s has one of this name; remove it first or "
+				 "choose another name",
+				 name, pool->service->name);
+	if (pool_size(pool) >= pool->service->backends_max)
+		return error_set(error, -ENOSPC,
+				 "backend %s: service %s has its backends_max of %u; raise it in "
+				 "the config",
+				 name, pool->service->name, pool->service->backends_max);
+	backends = reallocarray(pool->backends, pool->backend_count + 1, sizeof(*backends));
+	if (!backends)
+		return error_set(error, -ENOMEM, "backend %s: out of memory", name);
+	pool->backends = backends;
+	backends[pool->backend_count] = (struct pool_backend){
+		.name = strdup(name),
+		.weight_runtime = NO_WEIGHT,
+		.number = NO_NUMBER,
+	};
+	if (!backends[pool->backend_count].name)
+		return error_set(error, -ENOMEM, "backend %s: out of memory", name);
+	*ret_backend = &backends[pool->backend_count];
+	return 0;
+}
+
+int pool_backend_add(struct pool *pool, const struct backend_config *backend, enum origin origin,
+		     struct error *error)
+{
+	struct pool_backend *added;
+	int code = pool_append(pool, backend->name, &added, error);
+
+	if (code)
+		return code;
+	code = address_check(pool, backend->name, &backend->address, error);
+	if (!code && backend->weight > SLUICE_WEIGHT_MAX)
+		code = error_set(error, -EINVAL,
+				 "backend %s: weight %u is above %u; 0 gives it no new flows",
+				 backend->name, backend->weight, SLUICE_WEIGHT_MAX);
+	if (!code)
+		code = pool_number_take(pool, added, error);
+	if (code) {
+		pool_backend_clear(added);
+		return code;
+	}
+	added->address = backend->address;
+	added->port = backend->port;
+	added->weight = backend->weight;
+	added->origin = origin;
+	added->life = LIFE_ACTIVE;
+	pool->backend_count++;
+	return 0;
+}
+
+void pool_backend_remove(struct pool *pool, struct pool_backend *backend)
+{
+	size_t index = (size_t)(backend - pool->backends);
+
+	pool_number_retire(pool, backend);
+	pool_backend_clear(backend);
+	pool->backend_count--;
+	memmove(backend, backend + 1, (pool->backend_count - index) * sizeof(*backend));
+}
+
+int state_backend_add(struct state *state, const char *service,
+		      const struct backend_config *backend, enum origin origin, struct error *error)
+{
+	struct pool *pool;
+	int code = pool_find(state, service, &pool, error);
+
+	return code ? code : pool_backend_add(pool, backend, origin, error);
+}
+
+int state_backend_remove(struct state *state, const char *service, const char *name,
+			 struct error *error)
+{
+	struct pool_backend *backend;
+	struct pool *pool;
+	int code = backend_find(state, service, name, &pool, &backend, error);
+
+	if (!code)
+		pool_backend_remove(pool, backend);
+	return code;
+}
+
+int state_backend_drain(struct state *state, const char *service, const char *name,
+			uint64_t deadline_ms, struct error *error)
+{
+	struct pool_backend *backend;
+	struct pool *pool;
+	int code = backend_find(state, service, name, &pool, &backend, error);
+
+	if (code)
+		return code;
+	if (!backend_alive(backend))
+		return error_set(error, -EINVAL,
+				 "backend %s: is %s and has no flows to drain; remove it instead",
+				 name, lifecycle_names[backend->life]);
+	backend->life = LIFE_DRAINING;
+	backend->deadline_ms = deadline_ms;
+	return 0;
+}
+
+int state_backend_undrain(struct state *state, const char *service, const char *name,
+			  struct error *error)
+{
+	struct pool_backend *backend;
+	struct pool *pool;
+	int code = backend_find(state, service, name, &pool, &backend, error);
+
+	if (code)
+		return code;
+	if (backend->life != LIFE_DRAINING)
+		return error_set(error, -EINVAL,
+				 "backend %s: is %s, not draining; nothing to take back", name,
+				 lifecycle_names[backend->life]);
+	backend->life = LIFE_ACTIVE;
+	backend->deadline_ms = 0;
+	return 0;
+}
+
+int state_backend_weight(struct state *state, const char *service, const char *name,
+			 uint32_t weight, struct error *error)
+{
+	struct pool_backend *backend;
+	struct pool *pool;
+	int code = backend_find(state, service, name, &pool, &backend, error);
+
+	if (code)
+		return code;
+	if (weight > SLUICE_WEIGHT_MAX)
+		return error_set(error, -EINVAL,
+				 "backend %s: weight %u is above %u; 0 gives it no new flows", name,
+				 weight, SLUICE_WEIGHT_MAX);
+	backend->weight_runtime = weight;
+	return 0;
+}
+
+/* A minted name ends in its number: remember the largest, so that no name is minted twice. */
+static void sequence_follow(struct pool *pool, const char *name)
+{
+	const char *last = strrchr(name, '-');
+	unsigned long number;
+	char *end;
+
+	if (!last || last[1] < '0' || last[1] > '9')
+		return;
+	errno = 0;
+	number = strtoul(last + 1, &end, 10);
+	if (!errno && !*end && number <= UINT32_MAX && number > pool->sequence)
+		pool->sequence = (uint32_t)number;
+}
+
+int state_backend_intend(struct state *state, const char *service, const char *name,
+			 struct error *error)
+{
+	struct pool_backend *backend;
+	struct pool *pool;
+	int code = pool_find(state, service, &pool, error);
+
+	if (!code)
+		code = pool_append(pool, name, &backend, error);
+	if (code)
+		return code;
+	backend->weight = WEIGHT_CREATED;
+	backend->origin = ORIGIN_AUTOSCALE;
+	backend->life = LIFE_PROVISIONING;
+	pool->backend_count++;
+	sequence_follow(pool, name);
+	return 0;
+}
+
+int state_backend_created(struct state *state, const char *service, const char *name,
+			  const struct ip *address, uint16_t port, struct error *error)
+{
+	struct pool_backend *backend;
+	struct pool *pool;
+	int code = backend_find(state, service, name, &pool, &backend, error);
+
+	if (code)
+		return code;
+	if (backend->life != LIFE_PROVISIONING)
+		return error_set(error, -EINVAL, "backend %s: is %s, not provisioning", name,
+				 lifecycle_names[backend->life]);
+	code = address_check(pool, name, address, error);
+	if (!code)
+		code = pool_number_take(pool, backend, error);
+	if (code)
+		return code;
+	backend->address = *address;
+	backend->port = port;
+	backend->life = LIFE_ACTIVE;
+	return 0;
+}
+
+int state_backend_fail(struct state *state, const char *service, const char *name, const char *note,
+		       struct error *error)
+{
+	struct pool_backend *backend;
+	struct pool *pool;
+	char *copy;
+	int code = backend_find(state, service, name, &pool, &backend, error);
+
+	if (code)
+		return code;
+	if (backend_alive(backend))
+		return error_set(error, -EINVAL,
+				 "backend %s: is %s; only a creation or deletion fails", name,
+				 lifecycle_names[backend->life]);
+	copy = strdup(note);
+	if (!copy)
+		return error_set(error, -ENOMEM, "backend %s: out of memory", name);
+	free(backend->note);
+	backend->note = copy;
+	backend->life = LIFE_FAILED;
+	return 0;
+}
+
+int state_backend_deleting(struct state *state, const char *service, const char *name,
+			   struct error *error)
+{
+	struct pool_backend *backend;
+	struct pool *pool;
+	int code = backend_find(state, service, name, &pool, &backend, error);
+
+	if (code)
+		return code;
+	pool_number_retire(pool, backend);
+	backend->life = LIFE_DELETING;
+	backend->deadline_ms = 0;
+	return 0;
+}
