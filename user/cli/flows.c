@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The verb "flows": what the flow table holds. Its entries have tags, not addresses. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "cli/number.h"
+#include "cli/output.h"
+
+#define LIMIT_DEFAULT 20
+
+static int flows_print(const struct call *call, const json_t *flows, struct error *error)
+{
+	struct grid grid = {
+		.titles = {"SERVICE", "BACKEND", "STATE", ">IDLE", ">SLOT", "TAG"},
+	};
+	char text[NUMBER_TEXT_MAX];
+	const json_t *flow;
+	size_t i;
+
+	json_array_foreach(flows, i, flow)
+	{
+		const json_t *slot = json_object_get(flow, "slot");
+
+		grid_add(&grid, field_text(flow, "service"));
+		grid_add(&grid, field_text(flow, "backend"));
+		grid_add(&grid, field_text(flow, "state"));
+		grid_add(&grid, duration_format(field_number(flow, "idle_s"), text));
+		snprintf(text, sizeof(text), "%.0f", json_number_value(slot));
+		grid_add(&grid, json_is_number(slot) ? text : "");
+		grid_add(&grid, field_text(flow, "tag"));
+	}
+	return grid_print(&grid, call->colour, error);
+}
+
+static int answer_print(const struct call *call, const json_t *answer, struct error *error)
+{
+	struct grid grid = {.titles = {"SERVICE", "BACKEND", ">LIVE FLOWS"}};
+	const json_t *states = json_object_get(answer, "states"), *backend;
+	size_t listed = json_array_size(field_array(answer, "flows")), i;
+	int code;
+
+	printf("matched     %.0f: %.0f proven, %.0f on probation, %.0f closing\n\n",
+	       field_number(answer, "matched"), field_number(states, "proven"),
+	       field_number(states, "probation"), field_number(states, "closing"));
+	json_array_foreach(field_array(answer, "backends"), i, backend)
+	{
+		grid_add(&grid, field_text(backend, "service"));
+		grid_add(&grid, field_text(backend, "backend"));
+		grid_add_count(&grid, json_object_get(backend, "live"));
+	}
+	code = grid_print(&grid, call->colour, error);
+	if (code || !listed)
+		return code;
+	putchar('\n');
+	code = flows_print(call, field_array(answer, "flows"), error);
+	if ((double)listed < field_number(answer, "matched"))
+		talk("%zu of %.0f flows are listed; --limit lists more", listed,
+		     field_number(answer, "matched"));
+	return code;
+}
+
+/* Add "&key=value" to the request's path. */
+static int query_add(char *path, size_t size, const char *key, const char *value)
+{
+	char *escaped = client_escape(value);
+	size_t length = strlen(path);
+	int added;
+
+	if (!escaped)
+		return -ENOMEM;
+	added = snprintf(path + length, size - length, "&%s=%s", key, escaped);
+	free(escaped);
+	return added >= (int)(size - length) ? -EINVAL : 0;
+}
+
+static int flows_run(struct call *call, struct error *error)
+{
+	const struct value *limit = call_value(call, "--limit");
+	static const char *const filters[] = {"service", "backend", "client"};
+	char path[1024];
+	json_t *answer = NULL;
+	int code = 0;
+
+	if (!call_text(call, "--service") &&
+	    (call_text(call, "--client") || call_text(call, "--backend")))
+		return error_set(error, -EINVAL,
+				 "--service: it is missing; a backend and a client "
+				 "are those of a service");
+	snprintf(path, sizeof(path), "/v1/flows?limit=%llu",
+		 limit->text ? (unsigned long long)limit->number : LIMIT_DEFAULT);
+	for (size_t i = 0; i < 3 && !code; i++) {
+		char option[16];
+
+		snprintf(option, sizeof(option), "--%s", filters[i]);
+		if (call_text(call, option))
+			code = query_add(path, sizeof(path), filters[i], call_text(call, option));
+	}
+	if (code)
+		return error_set(error, code, "request: too long; use shorter names");
+	code = client_send(call, "GET", path, NULL, 0, &answer, error);
+	if (!code)
+		code = call->json ? print_json(answer, error) : answer_print(call, answer, error);
+	json_decref(answer);
+	return code;
+}
+
+const struct verb flows_verbs[] = {
+	{
+		.name = "flows",
+		.summary = "count and list the entries of the flow table (tags, not addresses)",
+		.example = "sluice flows --service web --client 198.51.100.7:40312",
+		.parameters =
+			{
+				{.name = "--service",
+				 .value = "NAME",
+				 .kind = PARAMETER_NAME,
+				 .help = "those of a service"},
+				{.name = "--backend",
+				 .value = "NAME",
+				 .kind = PARAMETER_NAME,
+				 .help = "those on one of its backends"},
+				{.name = "--client",
+				 .value = "ADDRESS:PORT",
+				 .kind = PARAMETER_TEXT,
+				 .help = "the one flow of this client, e.g. 198.51.100.7:40312, [2001:db8::7]:40312"},
+				{.name = "--limit",
+				 .letter = 'n',
+				 .value = "N",
+				 .kind = PARAMETER_NUMBER,
+				 .maximum = 10000,
+				 .help = "entries listed (default 20; all are counted)"},
+			},
+		.run = flows_run,
+	},
+	{0},
+};

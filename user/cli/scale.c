@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The verbs "scale ...": what the autoscaler thinks, and its limits. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "cli/client.h"
+#include "cli/number.h"
+#include "cli/output.h"
+#include "sluice/limits.h"
+
+static const char *limits_text(const json_t *scale, char *buffer, size_t size)
+{
+	snprintf(buffer, size, "%.0f-%.0f", field_number(scale, "min"), field_number(scale, "max"));
+	return buffer;
+}
+
+static void pool_add(struct grid *grid, const json_t *scale)
+{
+	static const char *const states[] = {"provisioning", "draining", "deleting"};
+
+	grid_add_count(grid, json_object_get(scale, "active"));
+	for (size_t i = 0; i < 3; i++)
+		grid_add_count(grid, field_number(scale, states[i]) > 0
+					     ? json_object_get(scale, states[i])
+					     : NULL);
+}
+
+/* The signal with its unit of time: "12.3 packets/s". */
+static void rate_add(struct grid *grid, const json_t *scale, const char *key)
+{
+	char text[NUMBER_TEXT_MAX], number[NUMBER_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "%s/s", count_format(field_number(scale, key), number));
+	grid_add(grid, text);
+}
+
+static int scales_print(const struct call *call, const json_t *scales, struct error *error)
+{
+	struct grid grid = {
+		.titles = {"SERVICE", "SIGNAL", ">DEMAND", ">TARGET", ">NEED", ">LIMITS", ">ACTIVE",
+			   ">PROVISIONING", ">DRAINING", ">DELETING", "STATE", "LAST DECISION"},
+	};
+	const json_t *scale;
+	char text[NUMBER_TEXT_MAX * 2];
+	size_t i;
+
+	json_array_foreach(scales, i, scale)
+	{
+		bool paused = json_is_true(json_object_get(scale, "paused"));
+
+		grid_add(&grid, field_text(scale, "service"));
+		grid_add(&grid, field_text(scale, "signal"));
+		rate_add(&grid, scale, "demand");
+		rate_add(&grid, scale, "target");
+		grid_add_count(&grid, json_object_get(scale, "need"));
+		grid_add(&grid, limits_text(scale, text, sizeof(text)));
+		pool_add(&grid, scale);
+		grid_add(&grid, paused ? "paused" : field_text(scale, "why"));
+		grid_add(&grid, field_text(scale, "text"));
+	}
+	return grid_print(&grid, call->colour, error);
+}
+
+static int show_run(struct call *call, struct error *error)
+{
+	const char *service = call_text(call, "SERVICE");
+	json_t *answer = NULL, *list;
+	int code;
+
+	if (service)
+		code = client_get(call, &answer, error, "/v1/scale/%s", service);
+	else
+		code = client_get(call, &answer, error, "/v1/scale");
+	if (code)
+		return code;
+	if (call->json) {
+		code = print_json(answer, error);
+	} else {
+		list = service ? json_pack("[O]", answer)
+			       : json_incref(json_object_get(answer, "scale"));
+		if (json_array_size(list))
+			code = scales_print(call, list, error);
+		else
+			talk("no service scales; give one an 'autoscale' section in the config");
+		json_decref(list);
+	}
+	json_decref(answer);
+	return code;
+}
+
+static int scale_change(struct call *call, const char *method, const char *suffix, json_t *body,
+			const char *done, struct error *error)
+{
+	const char *service = call_text(call, "SERVICE");
+	json_t *answer = NULL;
+	char text[NUMBER_TEXT_MAX * 2];
+	int code = client_change(call, method, body, &answer, error, "/v1/scale/%s%s", service,
+				 suffix);
+
+	if (code)
+		return code;
+	if (call->json)
+		code = print_json(answer, error);
+	else
+		talk("%s: %s; limits %s, target %g per backend", service, done,
+		     limits_text(answer, text, sizeof(text)), field_number(answer, "target"));
+	json_decref(answer);
+	return code;
+}
+
+static int set_run(struct call *call, struct error *error)
+{
+	const struct value *min = call_value(call, "--min"), *max = call_value(call, "--max");
+
+	if (!min->text && !max->text && !call_text(call, "--target"))
+		return error_set(error, -EINVAL,
+				 "scale set: nothing to set; give --min, --max or "
+				 "--target");
+	if (min->text && max->text && min->number > max->number)
+		return error_set(error, -EINVAL, "--min: %s is above --max %s; swap them",
+				 min->text, max->text);
+	return scale_change(call, "PATCH", "", call_body(call), "set", error);
+}
+
+static int pause_run(struct call *call, struct error *error)
+{
+	return scale_change(call, "POST", "/pause", json_object(),
+			    "paused, the pool stays as it is", error);
+}
+
+static int resume_run(struct call *call, struct error *error)
+{
+	return scale_change(call, "POST", "/resume", json_object(), "scales again", error);
+}
+
+const struct verb scale_verbs[] = {
+	{
+		.name = "scale show",
+		.summary = "show demand, need and the last decision of services that scale",
+		.example = "sluice scale show web",
+		.parameters =
+			{
+				{.name = "SERVICE",
+				 .help = "name of the service (default: all)",
+				 .kind = PARAMETER_NAME},
+			},
+		.run = show_run,
+	},
+	{
+		.name = "scale set",
+		.summary = "change the limits or the target of a service's pool",
+		.example = "sluice scale set web --min 2 --max 10",
+		.parameters =
+			{
+				PARAMETER_SERVICE,
+				{.name = "--min",
+				 .value = "N",
+				 .key = "min",
+				 .kind = PARAMETER_NUMBER,
+				 .maximum = SLUICE_SERVICE_BACKENDS_MAX,
+				 .help = "fewest backends"},
+				{.name = "--max",
+				 .value = "N",
+				 .key = "max",
+				 .kind = PARAMETER_NUMBER,
+				 .minimum = 1,
+				 .maximum = SLUICE_SERVICE_BACKENDS_MAX,
+				 .help = "most backends"},
+				{.name = "--target",
+				 .value = "RATE",
+				 .key = "target",
+				 .kind = PARAMETER_REAL,
+				 .help = "of the signal, per second and backend"},
+			},
+		.run = set_run,
+	},
+	{
+		.name = "scale pause",
+		.summary = "leave a pool as it is: no decisions",
+		.example = "sluice scale pause web",
+		.parameters = {PARAMETER_SERVICE},
+		.run = pause_run,
+	},
+	{
+		.name = "scale resume",
+		.summary = "take up decisions again",
+		.example = "sluice scale resume web",
+		.parameters = {PARAMETER_SERVICE},
+		.run = resume_run,
+	},
+	{0},
+};
