@@ -144,7 +144,7 @@ setup:
 ## demo: show the whole loop on real traffic in network namespaces (root)
 demo: setup
 	$(Q)$(submake) tests
-	$(Q)tools/demo
+	$(Q)SLUICE_BUILD=$(BUILD) tools/demo
 
 ## check: set up and run every test; ONLY=pattern runs those whose names match (root)
 check: setup

@@ -62,7 +62,7 @@ const struct verb config_verbs[] = {
 	{
 		.name = "apply",
 		.summary = "make a whole config take effect: all of it, or nothing",
-		.example = "sluice apply -f /etc/sluice.yaml",
+		.example = "sluice apply -f /etc/sluice/sluice.yaml",
 		.parameters =
 			{
 				{.name = "--file",
@@ -77,7 +77,7 @@ const struct verb config_verbs[] = {
 	{
 		.name = "config check",
 		.summary = "check a config file without an agent",
-		.example = "sluice config check /etc/sluice.yaml",
+		.example = "sluice config check /etc/sluice/sluice.yaml",
 		.parameters =
 			{
 				{.name = "FILE",
