@@ -7,7 +7,8 @@
     [ client ]=========[ lb ]================[ vethN ]       bridge br0 in namespace "switch"
 
 Clients have a host route to each VIP by way of lb, which holds no VIP; backends answer clients
-directly. Everything lives in namespaces whose names start with the lab's prefix, below one
+directly. add_back() puts a second switch behind the balancer's eth1, with backends that have it as
+their router. Everything lives in namespaces whose names start with the lab's prefix, below one
 temporary folder and one bpffs folder, so that labs can run side by side and one cleanup() removes
 all of it. Backends come from the same provisioner that the agent uses, tools/provisioners/netns.
 """
@@ -27,6 +28,7 @@ import time
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 PROVISIONER = os.path.join(ROOT, "tools", "provisioners", "netns")
+BACK_SUBNET = {4: ipaddress.ip_network("198.19.0.0/16"), 6: ipaddress.ip_network("fd00:52::/64")}
 SUBNET = {4: ipaddress.ip_network("198.18.0.0/16"), 6: ipaddress.ip_network("fd00:51::/64")}
 VIP = {4: "203.0.113.80", 6: "2001:db8:80::80"}
 LB_NUMBER, CLIENT_NUMBER, FIRST_BACKEND = 1, 20, 256
@@ -75,16 +77,17 @@ def execute(*argv, check=True, timeout=60, text=None):
 
 
 class Node:
-    """A namespace with one link to the switch."""
+    """A namespace with a link to a switch; `number` is its host number in the subnets."""
 
-    def __init__(self, lab, name, number):
+    def __init__(self, lab, name, number, subnet=None):
         self.lab = lab
         self.name = name
         self.namespace = lab.prefix + name
         self.number = number
+        self.subnet = subnet or SUBNET
 
     def address(self, family=4):
-        return str(SUBNET[family][self.number])
+        return str(self.subnet[family][self.number])
 
     def inside(self, *argv):
         # `ip netns exec` would hide bpffs; nsenter enters the network alone.
@@ -251,32 +254,51 @@ class Lab:
         if not os.path.ismount("/sys/fs/bpf"):
             execute("mount", "-t", "bpf", "bpffs", "/sys/fs/bpf")
         self.folder = tempfile.mkdtemp(prefix=self.id + "-")
-        self.switch = Node(self, "switch", 0)
-        execute("ip", "netns", "add", self.switch.namespace)
-        self.switch.ip("link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
-                       f"link set br0 mtu {LAB_MTU} up")
+        self.switch = self.add_switch("switch")
         self.lb = self.add_node("lb", LB_NUMBER, LAB_MTU)
-        # What XDP sends into a veth arrives only if the other end has a native program too.
-        self.switch.ip("link set dev lb xdpdrv obj "
-                       f"{os.path.join(self.build, 'bpf', 'pass.bpf.o')} sec xdp")
+        self.make_target(self.switch)
         self.client = self.add_client("client")
+
+    def add_switch(self, name):
+        switch = Node(self, name, 0)
+        execute("ip", "netns", "add", switch.namespace)
+        switch.ip("link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+                  f"link set br0 mtu {LAB_MTU} up")
+        return switch
+
+    def make_target(self, switch):
+        """What XDP sends into a veth arrives only if the other end has a native program too."""
+        switch.ip("link set dev lb xdpdrv obj "
+                  f"{os.path.join(self.build, 'bpf', 'pass.bpf.o')} sec xdp")
+
+    def add_back(self):
+        """The second segment; the balancer's host routes what its backends answer."""
+        self.back = self.add_switch("back")
+        router = Node(self, "lb", LB_NUMBER, BACK_SUBNET)
+        self.add_link(router, "eth1", self.back, LAB_MTU)
+        self.make_target(self.back)
+        router.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
 
     def add_node(self, name, number, mtu):
         node = Node(self, name, number)
         execute("ip", "netns", "add", node.namespace)
-        shape = f"mtu {LAB_MTU} numtxqueues 2 numrxqueues 2".split()
-        execute("ip", "link", "add", "eth0", "netns", node.namespace, *shape, "type", "veth",
-                "peer", "name", name, "netns", self.switch.namespace, *shape)
-        for one, device in (node, "eth0"), (self.switch, name):
-            one.run("ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
-        node.sysctl(net__ipv4__conf__all__send_redirects=0, net__ipv4__conf__eth0__send_redirects=0,
-                    net__ipv4__conf__all__rp_filter=0, net__ipv4__conf__eth0__rp_filter=0,
-                    net__ipv6__conf__eth0__accept_ra=0)
-        node.ip(f"addr add {node.address(4)}/{SUBNET[4].prefixlen} dev eth0",
-                f"addr add {node.address(6)}/{SUBNET[6].prefixlen} dev eth0 nodad",
-                f"link set eth0 mtu {mtu} up", "link set lo up")
-        self.switch.ip(f"link set {name} master br0 up")
+        node.ip("link set lo up")
+        self.add_link(node, "eth0", self.switch, mtu)
         return node
+
+    def add_link(self, node, device, switch, mtu):
+        shape = f"mtu {LAB_MTU} numtxqueues 2 numrxqueues 2".split()
+        execute("ip", "link", "add", device, "netns", node.namespace, *shape, "type", "veth",
+                "peer", "name", node.name, "netns", switch.namespace, *shape)
+        for one, end in (node, device), (switch, node.name):
+            one.run("ethtool", "-K", end, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
+        node.sysctl(**{f"net__ipv4__conf__{one}__{name}": 0 for one in ("all", device)
+                       for name in ("send_redirects", "rp_filter")},
+                    **{f"net__ipv6__conf__{device}__accept_ra": 0})
+        node.ip(*(f"addr add {node.address(family)}/{node.subnet[family].prefixlen} dev {device}"
+                  f"{' nodad' * (family == 6)}" for family in (4, 6)),
+                f"link set {device} mtu {mtu} up")
+        switch.ip(f"link set {node.name} master br0 up")
 
     def add_client(self, name):
         node = self.add_node(name, CLIENT_NUMBER + len(self.clients), CLIENT_MTU)
@@ -316,14 +338,18 @@ class Lab:
         done = execute(PROVISIONER, verb, text=json.dumps(request), check=check)
         return json.loads(done.stdout) if check else done
 
-    def add_backend(self, name, vip, mode="l2", family=4, port=80):
+    def add_backend(self, name, vip, mode="l2", family=4, port=80, back=False):
         """A backend in a namespace of its own; `family` is that of .target, its address."""
         self.add_vip(vip)
-        self.provision("create", owner="lab", name=name, spec=self.options(family=family),
+        options = self.options(family=family)
+        if back:
+            options.update(bridge_ns=self.back.namespace, subnet4=str(BACK_SUBNET[4]),
+                           subnet6=str(BACK_SUBNET[6]), gateway=str(LB_NUMBER))
+        self.provision("create", owner="lab", name=name, spec=options,
                        service={"name": "lab", "vip": vip, "protocol": "tcp", "port": port,
                                 "mode": mode})
         with open(self.path("netns", "lab", name, "record"), encoding="utf-8") as file:
-            node = Node(self, name, json.load(file)["number"])
+            node = Node(self, name, json.load(file)["number"], BACK_SUBNET if back else SUBNET)
         node.target = node.address(family)
         self.backends[name] = node
         return node
