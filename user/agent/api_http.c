@@ -78,7 +78,7 @@ static enum MHD_Result response_queue(struct MHD_Connection *connection,
 				      struct http_response *response)
 {
 	struct MHD_Response *reply = MHD_create_response_from_buffer(
-		response->length, response->body ? response->body : (char[]){ "" },
+		response->length, response->body ? response->body : (char[]){""},
 		response->body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result result;
 
@@ -103,7 +103,7 @@ static enum MHD_Result request_handle(void *context, struct MHD_Connection *conn
 {
 	struct http_server *server = context;
 	struct upload *upload = *connection_state;
-	struct http_response response = { .status = 200, .type = "application/json" };
+	struct http_response response = {.status = 200, .type = "application/json"};
 
 	(void)version;
 	if (!upload) {
@@ -224,7 +224,7 @@ failed:
 
 int http_socket_answers(const char *path)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int answers;
 	int fd;
 
@@ -258,7 +258,7 @@ static int folder_make(const char *path, struct error *error)
 
 static int unix_listen(const char *path, struct error *error)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct stat status;
 	mode_t mask;
 	int fd, err;
@@ -359,8 +359,8 @@ static int tcp_open(const struct addrinfo *info)
 
 static int tcp_listen(const char *address, struct error *error)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-				  .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+				 .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
 	struct addrinfo *info = NULL;
 	char *text = strdup(address), *host, *port;
 	int fd;

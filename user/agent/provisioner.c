@@ -16,7 +16,7 @@
 #define LINGER_MS 1000
 
 const char *const provisioner_outcome_names[] = {
-	"done",	  "retry",   "quota",	"bad_config", "conflict", "going_on",
+	"done",   "retry",   "quota",   "bad_config", "conflict", "going_on",
 	"failed", "timeout", "rubbish", "missing",    NULL,
 };
 
@@ -197,7 +197,7 @@ static enum provisioner_outcome call_judge(struct provisioner_call *call, json_t
 static void call_finish(struct provisioner_call *call)
 {
 	char cause[MESSAGE_MAX] = "", message[MESSAGE_MAX + 512] = "";
-	struct provisioner_result result = { .message = message };
+	struct provisioner_result result = {.message = message};
 	json_t *answer = NULL;
 
 	if (call->finished)
@@ -297,14 +297,14 @@ static void input_written(uv_write_t *write, int status)
 
 static void call_spawn(struct provisioner_call *call, uv_loop_t *loop)
 {
-	char *arguments[] = { call->path, call->verb, NULL };
+	char *arguments[] = {call->path, call->verb, NULL};
 	uv_stdio_container_t stdio[3] = {
-		{ .flags = UV_CREATE_PIPE | UV_READABLE_PIPE,
-		  .data.stream = (uv_stream_t *)&call->in },
-		{ .flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
-		  .data.stream = (uv_stream_t *)&call->out },
-		{ .flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
-		  .data.stream = (uv_stream_t *)&call->talk },
+		{.flags = UV_CREATE_PIPE | UV_READABLE_PIPE,
+		 .data.stream = (uv_stream_t *)&call->in},
+		{.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
+		 .data.stream = (uv_stream_t *)&call->out},
+		{.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
+		 .data.stream = (uv_stream_t *)&call->talk},
 	};
 	uv_process_options_t options = {
 		.exit_cb = process_exited,

@@ -13,13 +13,14 @@
 
 #include "model/config.h"
 
-/* intent -> provisioning -> active <-> draining -> stopping -> deleting -> gone */
+/* intent -> provisioning -> active <-> draining -> deleting -> gone; or draining -> drained */
 enum lifecycle {
 	LIFE_PROVISIONING = 0, /* its provisioner is creating it; it has no address yet */
 	LIFE_ACTIVE,
 	LIFE_DRAINING, /* no new flows; existing ones go on until deadline_ms */
 	LIFE_DELETING, /* out of the tables; its provisioner is deleting it */
 	LIFE_FAILED,   /* its creation or deletion failed; note says how */
+	LIFE_DRAINED,  /* its drain reached the deadline: takes no packets until undrained */
 };
 extern const char *const lifecycle_names[];
 
@@ -123,6 +124,10 @@ int state_backend_remove(struct state *state, const char *service, const char *n
 /* deadline_ms: wall clock, 0 = none. Draining what drains sets its deadline anew. */
 int state_backend_drain(struct state *state, const char *service, const char *name,
 			uint64_t deadline_ms, struct error *error);
+/* state_backend_drained - the drain's deadline has come: its number is retired, its flows move. */
+int state_backend_drained(struct state *state, const char *service, const char *name,
+			  struct error *error);
+/* Of what drains or has drained. */
 int state_backend_undrain(struct state *state, const char *service, const char *name,
 			  struct error *error);
 int state_backend_weight(struct state *state, const char *service, const char *name,

@@ -11,7 +11,7 @@
 #define WEIGHT_CREATED 100
 
 const char *const lifecycle_names[] = {"provisioning", "active", "draining",
-				       "deleting",     "failed", NULL};
+				       "deleting",     "failed", "drained", NULL};
 const char *const origin_names[] = {"config", "runtime", "autoscale", NULL};
 
 struct pool_backend *pool_backend(const struct pool *pool, const char *name)
@@ -215,7 +215,7 @@ int state_backend_drain(struct state *state, const char *service, const char *na
 	return 0;
 }
 
-int state_backend_undrain(struct state *state, const char *service, const char *name,
+int state_backend_drained(struct state *state, const char *service, const char *name,
 			  struct error *error)
 {
 	struct pool_backend *backend;
@@ -225,9 +225,34 @@ int state_backend_undrain(struct state *state, const char *service, const char *
 	if (code)
 		return code;
 	if (backend->life != LIFE_DRAINING)
+		return error_set(error, -EINVAL, "backend %s: is %s, not draining", name,
+				 lifecycle_names[backend->life]);
+	pool_number_retire(pool, backend);
+	backend->life = LIFE_DRAINED;
+	backend->deadline_ms = 0;
+	return 0;
+}
+
+int state_backend_undrain(struct state *state, const char *service, const char *name,
+			  struct error *error)
+{
+	struct pool_backend *backend;
+	struct pool *pool;
+	int code = backend_find(state, service, name, &pool, &backend, error);
+
+	if (code)
+		return code;
+	if (backend->life != LIFE_DRAINING && backend->life != LIFE_DRAINED)
 		return error_set(error, -EINVAL,
 				 "backend %s: is %s, not draining; nothing to take back", name,
 				 lifecycle_names[backend->life]);
+	if (backend->life == LIFE_DRAINED) {
+		code = address_check(pool, name, &backend->address, error);
+		if (!code)
+			code = pool_number_take(pool, backend, error);
+		if (code)
+			return code;
+	}
 	backend->life = LIFE_ACTIVE;
 	backend->deadline_ms = 0;
 	return 0;

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Every change of what the agent wants: drafted, planned, saved, carried out, kept. */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent/agent_start.h"
+#include "agent/saved.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "model/plan.h"
+
+#define CONFIG_MAX ((size_t)4 * 1024 * 1024)
+
+static uint64_t clock_ms(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t clock_wall_ms(void)
+{
+	return clock_ms(CLOCK_REALTIME);
+}
+
+uint64_t clock_monotonic_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
+uint32_t agent_backend_id(const struct pool *pool, const struct pool_backend *backend)
+{
+	return backend->number == NO_NUMBER ? NO_NUMBER : pool->backend_base + backend->number;
+}
+
+uint32_t agent_live(const struct agent *agent, const struct pool *pool,
+		    const struct pool_backend *backend)
+{
+	uint32_t id = agent_backend_id(pool, backend);
+
+	return id == NO_NUMBER ? 0 : sweeper_live(agent->sweeper, id);
+}
+
+int agent_config_read(const char *path, struct config **ret_config, struct error *error)
+{
+	size_t length;
+	char *text;
+	int err = file_read(path, CONFIG_MAX, &text, &length, error);
+
+	if (err)
+		return err;
+	err = config_parse(text, length, path, ret_config, error);
+	free(text);
+	return err;
+}
+
+bool agent_retired_any(const struct state *state)
+{
+	if (state->retired_count)
+		return true;
+	for (size_t i = 0; i < state->pool_count; i++) {
+		const struct pool *pool = &state->pools[i];
+
+		if (memchr(pool->retired, NUMBER_RETIRED, pool->backend_capacity))
+			return true;
+	}
+	return false;
+}
+
+static bool plan_retires(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->step_count; i++) {
+		if (plan->steps[i].kind == PLAN_BACKEND_CLEAR ||
+		    plan->steps[i].kind == PLAN_SERVICE_CLEAR)
+			return true;
+	}
+	return false;
+}
+
+int agent_execute(struct agent *agent, const struct plan *plan, struct plan_outcome *ret_outcome,
+		  struct error *error)
+{
+	int err = nexthop_prepare(agent->nexthops, plan, AGENT_NEXTHOP_WAIT_MS);
+
+	if (err)
+		return error_set(error, err, "next hops: %s", strerror(-err));
+	err = dataplane_execute(agent->dataplane, plan, ret_outcome, error);
+	if (!err)
+		nexthop_finish(agent->nexthops, plan);
+	return err;
+}
+
+int agent_save(struct agent *agent, const struct desired *desired, struct error *error)
+{
+	return saved_write(agent->config->state_dir, dataplane_meta(agent->dataplane)->instance,
+			   desired, error);
+}
+
+/* A plan was carried out in part: take the part back, and save what was wanted before. */
+static void change_undo(struct agent *agent, const struct desired *draft)
+{
+	struct error error = {""};
+	struct plan_outcome outcome;
+	struct plan *back = NULL;
+	int err = plan_make(draft->state, agent->desired->state, &back);
+
+	if (!err)
+		err = agent_execute(agent, back, &outcome, &error);
+	if (err)
+		log_error("a failed change could not be taken back whole: %s; restart sluiced",
+			  *error.text ? error.text : strerror(-err));
+	plan_free(back);
+	err = agent_save(agent, agent->desired, &error);
+	if (err)
+		log_error("%s", error.text);
+}
+
+/* Takes the draft over if it succeeds. */
+static int change_carry_out(struct agent *agent, struct desired *draft,
+			    struct agent_outcome *ret_outcome, struct error *error)
+{
+	struct plan_outcome outcome = {0};
+	struct plan *plan;
+	bool retires;
+	int err = plan_make(agent->desired->state, draft->state, &plan);
+
+	if (err)
+		return error_set(error, err, "plan: %s", strerror(-err));
+	err = agent_save(agent, draft, error);
+	if (err)
+		goto out;
+	err = agent_execute(agent, plan, &outcome, error);
+	if (err) {
+		change_undo(agent, draft);
+		goto out;
+	}
+	if (ret_outcome)
+		*ret_outcome = (struct agent_outcome){plan->step_count, outcome.slots_moved};
+	retires = plan_retires(plan);
+	plan_free(plan); /* it points into the old state */
+	desired_free(agent->desired);
+	agent->desired = draft;
+	if (retires)
+		sweeper_purge(agent->sweeper);
+	return 0;
+
+out:
+	plan_free(plan);
+	return err;
+}
+
+int agent_change(struct agent *agent, agent_edit_fn edit, void *context,
+		 struct agent_outcome *ret_outcome, struct error *error)
+{
+	struct desired *draft = desired_clone(agent->desired);
+	int err;
+
+	if (!draft)
+		return error_set(error, -ENOMEM, "change: out of memory");
+	err = edit(draft, context, error);
+	if (!err)
+		err = desired_settle(draft, agent->desired, error);
+	if (!err)
+		err = change_carry_out(agent, draft, ret_outcome, error);
+	if (err)
+		desired_free(draft);
+	return err;
+}
+
+static int purge_edit(struct desired *draft, void *context, struct error *error)
+{
+	(void)context;
+	(void)error;
+	state_purged(draft->state);
+	return 0;
+}
+
+void agent_purged(void *data)
+{
+	struct agent *agent = data;
+	struct error error;
+
+	if (agent_retired_any(agent->desired->state) &&
+	    agent_change(agent, purge_edit, NULL, NULL, &error))
+		log_error("purge: %s", error.text);
+}
+
+/* The autoscaler deletes its own backends instead. */
+static bool drain_over(const struct pool_backend *backend, uint64_t now_ms)
+{
+	return backend->life == LIFE_DRAINING && backend->origin != ORIGIN_AUTOSCALE &&
+	       backend->deadline_ms && backend->deadline_ms <= now_ms;
+}
+
+static int drain_end_edit(struct desired *draft, void *context, struct error *error)
+{
+	uint64_t now_ms = *(uint64_t *)context;
+
+	for (size_t i = 0; i < draft->state->pool_count; i++) {
+		struct pool *pool = &draft->state->pools[i];
+
+		for (size_t j = 0; j < pool->backend_count; j++) {
+			const struct pool_backend *backend = &pool->backends[j];
+			int err;
+
+			if (!drain_over(backend, now_ms))
+				continue;
+			err = state_backend_drained(draft->state, pool->service->name,
+						    backend->name, error);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+void agent_drains_check(uv_timer_t *timer)
+{
+	struct agent *agent = timer->data;
+	uint64_t now_ms = clock_wall_ms();
+	struct error error;
+	size_t over = 0;
+
+	for (size_t i = 0; i < agent->desired->state->pool_count; i++) {
+		const struct pool *pool = &agent->desired->state->pools[i];
+
+		for (size_t j = 0; j < pool->backend_count; j++) {
+			if (!drain_over(&pool->backends[j], now_ms))
+				continue;
+			log_info("service %s: backend %s: its drain reached the deadline with %u "
+				 "live flows",
+				 pool->service->name, pool->backends[j].name,
+				 agent_live(agent, pool, &pool->backends[j]));
+			over++;
+		}
+	}
+	if (over && agent_change(agent, drain_end_edit, &now_ms, NULL, &error))
+		log_error("drain: %s", error.text);
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The agent's start, stop and whole-config changes: what happens in which order. */
+#include "agent/agent_start.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/api.h"
+#include "agent/api_http.h"
+#include "agent/dataplane_maps.h"
+#include "agent/metrics.h"
+#include "agent/saved.h"
+#include "agent/scaler.h"
+#include "base/log.h"
+#include "model/plan.h"
+
+#define DRAINS_CHECK_MS 500
+
+static int interfaces_check(const struct config *config, struct error *error)
+{
+	for (size_t i = 0; i < config->interface_count; i++) {
+		if (!if_nametoindex(config->interfaces[i].name))
+			return error_set(error, -ENODEV,
+					 "interface %s: no such interface; `ip link` lists them",
+					 config->interfaces[i].name);
+	}
+	return 0;
+}
+
+/* Maps that hold no service yet fit any saved state. */
+static bool maps_empty(const struct dataplane *dataplane)
+{
+	const struct dataplane_maps *maps = dataplane_maps(dataplane);
+
+	for (uint32_t i = 0; i < maps->meta->services_max; i++) {
+		if (maps->services[i].state != SERVICE_ABSENT)
+			return false;
+	}
+	return true;
+}
+
+static bool limits_equal(const struct limits_config *a, const struct limits_config *b)
+{
+	return a->services == b->services && a->backends == b->backends && a->slots == b->slots &&
+	       a->flows == b->flows;
+}
+
+/* What was wanted before, or nothing; *ret_saved is NULL if nothing was saved that can be used. */
+static int saved_load(struct agent *agent, struct desired **ret_saved, struct error *error)
+{
+	const struct config *config = agent->config;
+	uint64_t instance = 0;
+	struct desired *saved = NULL;
+	int err = saved_read(config->state_dir, &instance, &saved, error);
+	bool fits = !err && instance == dataplane_meta(agent->dataplane)->instance;
+
+	*ret_saved = NULL;
+	if (err && err != -ENOENT)
+		return err;
+	if (!fits && !maps_empty(agent->dataplane)) {
+		desired_free(saved);
+		return error_set(error, -EINVAL,
+				 "saved state in %s: %s, but the maps in %s are in use; give the "
+				 "right agent.state_dir, or start anew with `sluiced --cleanup` "
+				 "(forwarding stops)",
+				 config->state_dir, err ? "there is none" : "it is of other maps",
+				 config->pin_dir);
+	}
+	if (saved && !limits_equal(&saved->state->limits, &config->limits)) {
+		log_warning("saved state in %s: it was made for other limits; run-time changes "
+			    "are forgotten",
+			    config->state_dir);
+		desired_free(saved);
+		saved = NULL;
+	}
+	*ret_saved = saved;
+	return 0;
+}
+
+/* What is to be: the saved state made to follow the config. */
+static int desired_load(struct agent *agent, struct error *error)
+{
+	struct desired *saved, *desired;
+	int err = saved_load(agent, &saved, error);
+
+	if (err)
+		return err;
+	desired = saved ? desired_clone(saved) : desired_new(&agent->config->limits);
+	if (!desired)
+		err = error_set(error, -ENOMEM, "state: out of memory");
+	if (!err)
+		err = state_apply(desired->state, agent->config, error);
+	if (!err && saved)
+		err = desired_settle(desired, saved, error);
+	desired_free(saved);
+	if (err)
+		desired_free(desired);
+	else
+		agent->desired = desired;
+	return err;
+}
+
+/* Writes all of it, which changes nothing where it is there already; removes what is not wanted. */
+static int desired_assert(struct agent *agent, struct error *error)
+{
+	struct state *empty = state_new(&agent->config->limits);
+	struct plan_outcome outcome;
+	struct plan *plan = NULL;
+	int err = empty ? plan_make(empty, agent->desired->state, &plan) : -ENOMEM;
+
+	if (err)
+		error_set(error, err, "plan: %s", strerror(-err));
+	if (!err)
+		err = agent_save(agent, agent->desired, error);
+	if (!err)
+		err = agent_execute(agent, plan, &outcome, error);
+	plan_free(plan);
+	state_free(empty);
+	return err ? err : dataplane_prune(agent->dataplane, agent->desired->state, error);
+}
+
+static int interfaces_attach(struct agent *agent, struct error *error)
+{
+	for (size_t i = 0; i < agent->config->interface_count; i++) {
+		const struct interface_config *interface = &agent->config->interfaces[i];
+		int err = dataplane_attach(agent->dataplane, interface->name, interface->mode, NULL,
+					   error);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int servers_start(struct agent *agent, struct error *error)
+{
+	int err = http_server_new_unix(agent->loop, agent->config->socket, api_handle, agent,
+				       &agent->api, error);
+
+	if (!err && *agent->config->metrics)
+		err = http_server_new_tcp(agent->loop, agent->config->metrics, metrics_handle,
+					  agent, &agent->metrics, error);
+	return err;
+}
+
+static int parts_start(struct agent *agent, struct error *error)
+{
+	int err = nexthop_start(agent->loop, agent->dataplane, &agent->nexthops, error);
+
+	if (err)
+		return err;
+	err = desired_load(agent, error);
+	if (err)
+		return err;
+	err = desired_assert(agent, error);
+	if (err)
+		return err;
+	err = sweeper_start(agent->loop, agent->dataplane, agent_purged, agent, &agent->sweeper,
+			    error);
+	if (err)
+		return err;
+	if (agent_retired_any(agent->desired->state))
+		sweeper_purge(agent->sweeper);
+	err = interfaces_attach(agent, error);
+	if (err)
+		return err;
+	err = servers_start(agent, error);
+	if (err)
+		return err;
+	err = scaler_start(agent, &agent->scaler, error);
+	if (err)
+		return err;
+	uv_timer_init(agent->loop, &agent->drains);
+	agent->drains.data = agent;
+	return uv_timer_start(&agent->drains, agent_drains_check, DRAINS_CHECK_MS, DRAINS_CHECK_MS);
+}
+
+/* Stops what reads and writes the maps. */
+static void parts_stop(struct agent *agent)
+{
+	if (agent->sweeper)
+		sweeper_stop(agent->sweeper);
+	if (agent->nexthops)
+		nexthop_stop(agent->nexthops);
+	agent->sweeper = NULL;
+	agent->nexthops = NULL;
+}
+
+int agent_start(struct agent *agent, uv_loop_t *loop, const char *config_path,
+		struct config *config, struct error *error)
+{
+	int err;
+
+	agent->loop = loop;
+	agent->config = config;
+	agent->config_path = config_path ? strdup(config_path) : NULL;
+	agent->started_ms = clock_monotonic_ms();
+	err = interfaces_check(config, error);
+	if (err)
+		return err;
+	if (http_socket_answers(config->socket))
+		return error_set(error, -EADDRINUSE,
+				 "socket %s: another agent answers on it; stop it first",
+				 config->socket);
+	err = dataplane_open(config, &agent->dataplane, error);
+	if (err)
+		return err;
+	err = parts_start(agent, error);
+	if (err && !dataplane_adopted(agent->dataplane)) {
+		/* New maps of a start that failed would only stand in the way of the next one. */
+		parts_stop(agent);
+		dataplane_close(agent->dataplane);
+		agent->dataplane = NULL;
+		dataplane_cleanup(config->pin_dir, NULL);
+	}
+	return err;
+}
+
+void agent_stop(struct agent *agent)
+{
+	http_server_free(agent->api);
+	http_server_free(agent->metrics);
+	agent->api = agent->metrics = NULL;
+	scaler_stop(agent->scaler);
+	if (agent->drains.data && !uv_is_closing((uv_handle_t *)&agent->drains))
+		uv_close((uv_handle_t *)&agent->drains, NULL);
+	parts_stop(agent);
+}
+
+void agent_free(struct agent *agent)
+{
+	scaler_free(agent->scaler);
+	dataplane_close(agent->dataplane);
+	desired_free(agent->desired);
+	config_free(agent->config);
+	free(agent->config_path);
+	*agent = (struct agent){0};
+}
+
+/* ------------------------------------------------------------------ a whole config */
+
+static int fixed_refuse(const char *field, const char *remedy, struct error *error)
+{
+	return error_set(error, -EBUSY, "%s: cannot change while the agent runs; %s", field,
+			 remedy);
+}
+
+static int fixed_check(const struct config *old, const struct config *new, struct error *error)
+{
+	static const char restart[] = "restart sluiced with the new config";
+	static const char cleanup[] = "stop sluiced, run `sluiced --cleanup` and start it again "
+				      "(forwarding stops)";
+
+	if (strcmp(old->pin_dir, new->pin_dir))
+		return fixed_refuse("agent.pin_dir", cleanup, error);
+	if (old->seed != new->seed)
+		return fixed_refuse("agent.seed", cleanup, error);
+	if (!limits_equal(&old->limits, &new->limits))
+		return fixed_refuse("limits", cleanup, error);
+	if (strcmp(old->socket, new->socket))
+		return fixed_refuse("agent.socket", restart, error);
+	if (strcmp(old->state_dir, new->state_dir))
+		return fixed_refuse("agent.state_dir", restart, error);
+	if (strcmp(old->metrics, new->metrics))
+		return fixed_refuse("agent.metrics", restart, error);
+	if (strcmp(old->owner, new->owner))
+		return fixed_refuse("agent.owner", restart, error);
+	if (memcmp(&old->timeouts, &new->timeouts, sizeof(old->timeouts)))
+		return fixed_refuse("timeouts", restart, error);
+	return 0;
+}
+
+static bool interface_listed(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->interface_count; i++) {
+		if (!strcmp(config->interfaces[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+/* Detaches what from lists and kept does not. */
+static void interfaces_detach(struct agent *agent, const struct config *from,
+			      const struct config *kept)
+{
+	for (size_t i = 0; i < from->interface_count; i++) {
+		const char *name = from->interfaces[i].name;
+		struct error error;
+		int err;
+
+		if (interface_listed(kept, name))
+			continue;
+		err = dataplane_detach(agent->dataplane, name, &error);
+		if (err && err != -ENOENT)
+			log_error("%s", error.text);
+	}
+}
+
+static int apply_edit(struct desired *draft, void *context, struct error *error)
+{
+	return state_apply(draft->state, context, error);
+}
+
+int agent_apply(struct agent *agent, struct config *config, struct agent_outcome *ret_outcome,
+		struct error *error)
+{
+	struct config *old = agent->config;
+	int err = fixed_check(old, config, error);
+
+	if (!err)
+		err = interfaces_check(config, error);
+	if (err)
+		goto out;
+	agent->config = config;
+	err = interfaces_attach(agent, error);
+	if (!err)
+		err = agent_change(agent, apply_edit, config, ret_outcome, error);
+	if (err) {
+		agent->config = old;
+		interfaces_detach(agent, config, old);
+		goto out;
+	}
+	interfaces_detach(agent, old, config);
+	config_free(old);
+	return 0;
+
+out:
+	config_free(config);
+	return err;
+}
+
+int agent_reload(struct agent *agent, struct agent_outcome *ret_outcome, struct error *error)
+{
+	struct config *config;
+	int err = agent_config_read(agent->config_path, &config, error);
+
+	return err ? err : agent_apply(agent, config, ret_outcome, error);
+}

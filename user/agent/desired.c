@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the agent wants: the data plane's state, and orphans beside it. */
+#include "agent/desired.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct desired *desired_new(const struct limits_config *limits)
+{
+	struct desired *desired = calloc(1, sizeof(*desired));
+
+	if (!desired)
+		return NULL;
+	desired->state = state_new(limits);
+	if (!desired->state) {
+		free(desired);
+		return NULL;
+	}
+	return desired;
+}
+
+static void orphan_clear(struct orphan *orphan)
+{
+	free(orphan->name);
+	free(orphan->provisioner);
+	json_decref(orphan->options);
+}
+
+void desired_free(struct desired *desired)
+{
+	if (!desired)
+		return;
+	for (size_t i = 0; i < desired->orphan_count; i++)
+		orphan_clear(&desired->orphans[i]);
+	free(desired->orphans);
+	state_free(desired->state);
+	free(desired);
+}
+
+static int orphan_append(struct desired *desired, const char *name, const char *provisioner,
+			 const json_t *options, uint64_t call_timeout_ms)
+{
+	struct orphan orphan = {
+		.name = strdup(name),
+		.provisioner = strdup(provisioner),
+		.options = options ? json_deep_copy(options) : json_object(),
+		.call_timeout_ms = call_timeout_ms,
+	};
+	struct orphan *orphans =
+		realloc(desired->orphans, (desired->orphan_count + 1) * sizeof(*orphans));
+
+	if (orphans)
+		desired->orphans = orphans;
+	if (!orphans || !orphan.name || !orphan.provisioner || !orphan.options) {
+		orphan_clear(&orphan);
+		return -ENOMEM;
+	}
+	orphans[desired->orphan_count++] = orphan;
+	return 0;
+}
+
+int desired_orphan_add(struct desired *desired, const char *name,
+		       const struct autoscale_config *config)
+{
+	return orphan_append(desired, name, config->provisioner, config->options,
+			     config->call_timeout_ms);
+}
+
+void desired_orphan_remove(struct desired *desired, const char *name)
+{
+	for (size_t i = 0; i < desired->orphan_count; i++) {
+		if (strcmp(desired->orphans[i].name, name))
+			continue;
+		orphan_clear(&desired->orphans[i]);
+		desired->orphans[i] = desired->orphans[--desired->orphan_count];
+		return;
+	}
+}
+
+struct desired *desired_clone(const struct desired *desired)
+{
+	struct desired *clone = calloc(1, sizeof(*clone));
+
+	if (!clone)
+		return NULL;
+	clone->state = state_clone(desired->state);
+	if (!clone->state)
+		goto failed;
+	for (size_t i = 0; i < desired->orphan_count; i++) {
+		const struct orphan *from = &desired->orphans[i];
+
+		if (orphan_append(clone, from->name, from->provisioner, from->options,
+				  from->call_timeout_ms))
+			goto failed;
+	}
+	return clone;
+
+failed:
+	desired_free(clone);
+	return NULL;
+}
+
+/* The created backends of one pool of the old state whose scaling has gone. */
+static int pool_orphans(struct desired *desired, const struct pool *old_pool)
+{
+	const char *service = old_pool->service->name;
+	const struct pool *pool = state_pool(desired->state, service);
+
+	if (!old_pool->service->autoscale || (pool && pool->service->autoscale))
+		return 0;
+	for (size_t i = 0; i < old_pool->backend_count; i++) {
+		const struct pool_backend *backend = &old_pool->backends[i];
+		int err;
+
+		if (backend->origin != ORIGIN_AUTOSCALE)
+			continue;
+		err = desired_orphan_add(desired, backend->name, old_pool->service->autoscale);
+		if (!err && pool && pool_backend(pool, backend->name))
+			err = state_backend_remove(desired->state, service, backend->name, NULL);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int desired_settle(struct desired *desired, const struct desired *old, struct error *error)
+{
+	for (size_t i = 0; i < old->state->pool_count; i++) {
+		int err = pool_orphans(desired, &old->state->pools[i]);
+
+		if (err)
+			return error_set(error, err, "service %s: its created backends: %s",
+					 old->state->pools[i].service->name, strerror(-err));
+	}
+	return 0;
+}
+
+static int orphans_to_json(const struct desired *desired, json_t *list)
+{
+	for (size_t i = 0; i < desired->orphan_count; i++) {
+		const struct orphan *orphan = &desired->orphans[i];
+
+		if (json_array_append_new(list,
+					  json_pack("{ss,ss,sO,sI}", "name", orphan->name,
+						    "provisioner", orphan->provisioner, "options",
+						    orphan->options, "call_timeout_ms",
+						    (json_int_t)orphan->call_timeout_ms)))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+json_t *desired_to_json(const struct desired *desired)
+{
+	json_t *state = state_to_json(desired->state), *orphans = json_array();
+
+	if (!state || orphans_to_json(desired, orphans)) {
+		json_decref(state);
+		json_decref(orphans);
+		return NULL;
+	}
+	return json_pack("{soso}", "state", state, "orphans", orphans);
+}
+
+static int orphan_from_json(struct desired *desired, json_t *object)
+{
+	const char *name = json_string_value(json_object_get(object, "name"));
+	const char *provisioner = json_string_value(json_object_get(object, "provisioner"));
+	json_int_t timeout_ms = json_integer_value(json_object_get(object, "call_timeout_ms"));
+
+	if (!name || !provisioner || timeout_ms <= 0)
+		return -EINVAL;
+	return orphan_append(desired, name, provisioner, json_object_get(object, "options"),
+			     (uint64_t)timeout_ms);
+}
+
+static int desired_read(struct desired *desired, const json_t *object, struct error *error)
+{
+	json_t *item;
+	size_t i;
+	int err = state_from_json(json_object_get(object, "state"), &desired->state, error);
+
+	if (err)
+		return err;
+	json_array_foreach(json_object_get(object, "orphans"), i, item)
+	{
+		err = orphan_from_json(desired, item);
+		if (err)
+			return error_set(error, err, "orphans[%zu]: %s", i, strerror(-err));
+	}
+	return 0;
+}
+
+int desired_from_json(const json_t *object, struct desired **ret_desired, struct error *error)
+{
+	struct desired *desired = calloc(1, sizeof(*desired));
+	int err;
+
+	if (!desired)
+		return error_set(error, -ENOMEM, "saved state: out of memory");
+	err = desired_read(desired, object, error);
+	if (err) {
+		desired_free(desired);
+		return err;
+	}
+	*ret_desired = desired;
+	return 0;
+}

@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Reads demand, decides, and drains, takes back and intends backends. */
+#include "agent/scaler.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/scaler_private.h"
+#include "base/log.h"
+
+#define READ_MS      250
+#define READS_A_STEP 4u
+#define IDLE_MS      1000 /* without a live flow for so long, a drain is over */
+#define NAME_ROOM    (2 * NAME_MAX_LENGTH + 16)
+
+const char *const scaler_action_names[] = {"undrain", "create", "drain", "delete", NULL};
+const char *const scaler_verb_names[] = {"create", "delete", "list", NULL};
+
+struct scaled *scaled_find(const struct scaler *scaler, const char *service)
+{
+	struct scaled *scaled = scaler->scaled;
+
+	while (scaled && strcmp(scaled->service, service))
+		scaled = scaled->next;
+	return scaled;
+}
+
+const struct scaler_facts *scaler_facts(const struct scaler *scaler, const char *service)
+{
+	const struct scaled *scaled = scaler ? scaled_find(scaler, service) : NULL;
+
+	return scaled ? &scaled->facts : NULL;
+}
+
+static void scaled_free(struct scaled *scaled)
+{
+	provisioner_cancel(scaled->list);
+	free(scaled->samples);
+	free(scaled->service);
+	free(scaled);
+}
+
+/* Makes the record of a pool, or one that fits its size. NULL: no memory. */
+static struct scaled *scaled_get(struct scaler *scaler, const struct pool *pool, uint64_t now_ms)
+{
+	struct scaled *scaled = scaled_find(scaler, pool->service->name);
+
+	if (!scaled) {
+		scaled = calloc(1, sizeof(*scaled));
+		if (!scaled)
+			return NULL;
+		scaled->service = strdup(pool->service->name);
+		scaled->samples = calloc(pool->backend_capacity, sizeof(*scaled->samples));
+		if (!scaled->service || !scaled->samples) {
+			scaled_free(scaled);
+			return NULL;
+		}
+		scaled->scaler = scaler;
+		scaled->sample_count = pool->backend_capacity;
+		scaled->sum_since_ms = now_ms;
+		scaled->next = scaler->scaled;
+		scaler->scaled = scaled;
+	}
+	return scaled;
+}
+
+int scaler_change(struct scaler *scaler, agent_edit_fn edit, struct backend_change *change)
+{
+	struct scaled *scaled = scaled_find(scaler, change->service);
+	struct error error = {""};
+	int err = agent_change(scaler->agent, edit, change, NULL, &error);
+
+	if (!err)
+		return 0;
+	log_error("service %s: %s", change->service, error.text);
+	if (scaled)
+		snprintf(scaled->facts.problem, sizeof(scaled->facts.problem), "%s", error.text);
+	return err;
+}
+
+/* ------------------------------------------------------------------ demand */
+
+static uint64_t signal_value(const struct agent *agent, enum scale_signal signal, uint32_t backend)
+{
+	struct counter counter;
+
+	dataplane_backend_counter(agent->dataplane, backend, &counter);
+	switch (signal) {
+	case SIGNAL_NEW_FLOWS:
+		return counter.new_flows;
+	case SIGNAL_BYTES:
+		return counter.bytes;
+	case SIGNAL_PACKETS:
+	default:
+		return counter.packets;
+	}
+}
+
+/* The first reading of a backend is only where counting starts from. */
+static void demand_read(struct scaled *scaled, const struct pool *pool)
+{
+	const struct agent *agent = scaled->scaler->agent;
+	enum scale_signal signal = pool->service->autoscale->signal;
+
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct pool_backend *backend = &pool->backends[i];
+		uint32_t id = agent_backend_id(pool, backend);
+		struct sample *sample;
+		uint64_t value;
+
+		if (backend->number >= scaled->sample_count)
+			continue;
+		sample = &scaled->samples[backend->number];
+		value = signal_value(agent, signal, id);
+		if (sample->backend != id)
+			*sample = (struct sample){.backend = id};
+		if (sample->known && value >= sample->value)
+			scaled->sum += (double)(value - sample->value);
+		else if (sample->known)
+			scaled->sum_broken = true;
+		sample->known = sample->there = true;
+		sample->value = value;
+	}
+	for (uint32_t i = 0; i < scaled->sample_count; i++) {
+		if (!scaled->samples[i].there)
+			scaled->samples[i] = (struct sample){0};
+		scaled->samples[i].there = false;
+	}
+}
+
+static void input_make(struct scaled *scaled, const struct pool *pool, uint64_t now_ms)
+{
+	struct autoscale_input *input = &scaled->facts.input;
+	uint64_t elapsed_ms = now_ms - scaled->sum_since_ms;
+
+	*input = (struct autoscale_input){
+		.now_ms = now_ms,
+		.fresh = !scaled->sum_broken && elapsed_ms > 0,
+		.failed_in_a_row = scaled->failed_in_a_row,
+		.last_failure_ms = scaled->last_failure_ms,
+	};
+	if (input->fresh)
+		input->demand = scaled->sum * 1000 / (double)elapsed_ms;
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct pool_backend *backend = &pool->backends[i];
+		bool created = backend->origin == ORIGIN_AUTOSCALE;
+
+		/* A failed one counts until it is deleted, so that failures cannot pile up. */
+		input->active += backend_weight(backend) > 0;
+		input->provisioning += backend->life == LIFE_PROVISIONING ||
+				       (created && backend->life == LIFE_FAILED);
+		input->draining += created && backend->life == LIFE_DRAINING;
+		input->deleting += backend->life == LIFE_DELETING;
+	}
+	scaled->sum = 0;
+	scaled->sum_broken = false;
+	scaled->sum_since_ms = now_ms;
+}
+
+/* ------------------------------------------------------------------ actions */
+
+static int edit_undrain(struct desired *draft, void *context, struct error *error)
+{
+	const struct backend_change *change = context;
+
+	return state_backend_undrain(draft->state, change->service, change->name, error);
+}
+
+static int edit_drain(struct desired *draft, void *context, struct error *error)
+{
+	const struct backend_change *change = context;
+
+	return state_backend_drain(draft->state, change->service, change->name, change->deadline_ms,
+				   error);
+}
+
+static int edit_deleting(struct desired *draft, void *context, struct error *error)
+{
+	const struct backend_change *change = context;
+
+	return state_backend_deleting(draft->state, change->service, change->name, error);
+}
+
+static bool orphan_named(const struct desired *desired, const char *name)
+{
+	for (size_t i = 0; i < desired->orphan_count; i++) {
+		if (!strcmp(desired->orphans[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+/* Mints the next name and writes the intent down; change->name is the owner. */
+static int edit_intend(struct desired *draft, void *context, struct error *error)
+{
+	const struct backend_change *change = context;
+	struct pool *pool = state_pool(draft->state, change->service);
+	uint32_t sequence = pool ? pool->sequence : 0;
+	char name[NAME_ROOM];
+
+	if (!pool)
+		return error_set(error, -ENOENT, "service %s: is gone", change->service);
+	do {
+		snprintf(name, sizeof(name), "%s-%s-%u", change->service, change->name, ++sequence);
+	} while (orphan_named(draft, name) || pool_backend(pool, name));
+	return state_backend_intend(draft->state, change->service, name, error);
+}
+
+static const struct pool *pool_now(const struct scaled *scaled)
+{
+	return state_pool(scaled->scaler->agent->desired->state, scaled->service);
+}
+
+/* The drain that was begun last has lost the fewest of its flows. */
+static const struct pool_backend *undrain_choose(const struct pool *pool)
+{
+	const struct pool_backend *best = NULL;
+
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct pool_backend *backend = &pool->backends[i];
+
+		if (backend->origin == ORIGIN_AUTOSCALE && backend->life == LIFE_DRAINING &&
+		    (!best || backend->deadline_ms >= best->deadline_ms))
+			best = backend;
+	}
+	return best;
+}
+
+/* The one with the fewest live flows; of equals the newest. */
+static const struct pool_backend *drain_choose(const struct agent *agent, const struct pool *pool)
+{
+	const struct pool_backend *best = NULL;
+
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct pool_backend *backend = &pool->backends[i];
+
+		if (backend->origin == ORIGIN_AUTOSCALE && backend->life == LIFE_ACTIVE &&
+		    (!best || agent_live(agent, pool, backend) <= agent_live(agent, pool, best)))
+			best = backend;
+	}
+	return best;
+}
+
+/* Each change replaces the state, so the pool is asked for anew every time. */
+static int action_take(struct scaled *scaled, enum scaler_action action, uint64_t drain_ms)
+{
+	struct scaler *scaler = scaled->scaler;
+	struct backend_change change = {.service = scaled->service};
+	const struct pool *pool = pool_now(scaled);
+	const struct pool_backend *backend = NULL;
+	agent_edit_fn edit = edit_intend;
+	char *name;
+	int err;
+
+	if (action == SCALER_CREATE) {
+		name = strdup(scaler->agent->config->owner);
+	} else {
+		backend = action == SCALER_UNDRAIN ? undrain_choose(pool)
+						   : drain_choose(scaler->agent, pool);
+		if (!backend)
+			return -ENOENT;
+		name = strdup(backend->name);
+		edit = action == SCALER_UNDRAIN ? edit_undrain : edit_drain;
+		change.deadline_ms = clock_wall_ms() + drain_ms;
+	}
+	if (!name)
+		return -ENOMEM;
+	change.name = name;
+	err = scaler_change(scaler, edit, &change);
+	if (!err) {
+		scaled->facts.actions[action]++;
+		log_info("service %s: %s%s%s: %s", scaled->service, scaler_action_names[action],
+			 backend ? " " : "", backend ? name : "", scaled->facts.output.text);
+	}
+	free(name);
+	return err;
+}
+
+static void actions_take(struct scaled *scaled, enum scaler_action action, uint32_t count,
+			 uint64_t drain_ms)
+{
+	while (count--) {
+		if (action_take(scaled, action, drain_ms))
+			return;
+	}
+}
+
+static void scaled_step(struct scaled *scaled, const struct pool *pool, uint64_t now_ms)
+{
+	const struct autoscale_output *output = &scaled->facts.output;
+	uint64_t drain_ms = pool->service->autoscale->drain_ms;
+
+	input_make(scaled, pool, now_ms);
+	autoscale_step(&scaled->memory, pool->service->autoscale, &scaled->facts.input,
+		       &scaled->facts.output);
+	scaled->facts.decided = true;
+	/* The first action replaces the state that pool points into. */
+	actions_take(scaled, SCALER_UNDRAIN, output->undrain, 0);
+	actions_take(scaled, SCALER_CREATE, output->create, 0);
+	actions_take(scaled, SCALER_DRAIN, output->drain, drain_ms);
+}
+
+/* ------------------------------------------------------------------ the end of drains */
+
+/*
+ * Whether a draining backend can go. In minimal tracking only flows of slots that changed have
+ * entries, so that none left proves nothing: the deadline alone counts.
+ */
+static bool drain_over(struct scaled *scaled, const struct pool *pool,
+		       const struct pool_backend *backend, uint64_t now_ms)
+{
+	const struct agent *agent = scaled->scaler->agent;
+	uint64_t passes = sweeper_passes(agent->sweeper);
+	struct sample *sample;
+
+	if (backend->deadline_ms && backend->deadline_ms <= clock_wall_ms())
+		return true;
+	if (backend->number >= scaled->sample_count || pool->service->tracking == TRACKING_MINIMAL)
+		return false;
+	sample = &scaled->samples[backend->number];
+	if (!sample->draining) {
+		sample->draining = true;
+		sample->drain_passes = passes;
+		sample->idle_since_ms = 0;
+	}
+	/* The pass that is under way began before the drain, the one after it is the first true. */
+	if (passes < sample->drain_passes + 2 || agent_live(agent, pool, backend)) {
+		sample->idle_since_ms = 0;
+		return false;
+	}
+	if (!sample->idle_since_ms)
+		sample->idle_since_ms = now_ms;
+	return now_ms - sample->idle_since_ms >= IDLE_MS;
+}
+
+/* Moves one backend on whose drain is over. Returns whether there was one. */
+static bool drain_finish(struct scaled *scaled, uint64_t now_ms)
+{
+	const struct pool *pool = pool_now(scaled);
+	struct backend_change change = {.service = scaled->service};
+	char *name = NULL;
+	int err;
+
+	for (size_t i = 0; i < pool->backend_count && !name; i++) {
+		const struct pool_backend *backend = &pool->backends[i];
+
+		if (backend->origin != ORIGIN_AUTOSCALE)
+			continue;
+		if (backend->life != LIFE_DRAINING) {
+			if (backend->number < scaled->sample_count)
+				scaled->samples[backend->number].draining = false;
+			continue;
+		}
+		if (!drain_over(scaled, pool, backend, now_ms))
+			continue;
+		log_info("service %s: delete %s: drained, %u live flows left", scaled->service,
+			 backend->name, agent_live(scaled->scaler->agent, pool, backend));
+		name = strdup(backend->name);
+	}
+	if (!name)
+		return false;
+	change.name = name;
+	err = scaler_change(scaled->scaler, edit_deleting, &change);
+	free(name);
+	if (err)
+		return false;
+	scaled->facts.actions[SCALER_DELETE]++;
+	return true;
+}
+
+/* ------------------------------------------------------------------ the loop */
+
+static void scaled_drop_unwanted(struct scaler *scaler)
+{
+	struct scaled **link = &scaler->scaled;
+
+	while (*link) {
+		struct scaled *scaled = *link;
+
+		if (scaled->wanted) {
+			scaled->wanted = false;
+			link = &scaled->next;
+			continue;
+		}
+		*link = scaled->next;
+		scaled_free(scaled);
+	}
+}
+
+static void scaler_tick(uv_timer_t *timer)
+{
+	struct scaler *scaler = timer->data;
+	uint64_t now_ms = clock_monotonic_ms();
+	bool step = ++scaler->tick % READS_A_STEP == 0;
+
+	/* Pools are neither added nor moved by the scaler's own changes: an index stays valid. */
+	for (size_t i = 0; i < scaler->agent->desired->state->pool_count; i++) {
+		const struct pool *pool = &scaler->agent->desired->state->pools[i];
+		struct scaled *scaled;
+
+		if (!pool->service->autoscale)
+			continue;
+		scaled = scaled_get(scaler, pool, now_ms);
+		if (!scaled)
+			continue;
+		scaled->wanted = true;
+		demand_read(scaled, pool);
+		list_run(scaled, pool, now_ms);
+		while (drain_finish(scaled, now_ms))
+			continue;
+		if (step)
+			scaled_step(scaled, pool_now(scaled), now_ms);
+	}
+	scaled_drop_unwanted(scaler);
+	jobs_run(scaler, now_ms);
+}
+
+int scaler_start(struct agent *agent, struct scaler **ret_scaler, struct error *error)
+{
+	struct scaler *scaler = calloc(1, sizeof(*scaler));
+
+	if (!scaler)
+		return error_set(error, -ENOMEM, "scaler: out of memory");
+	scaler->agent = agent;
+	uv_timer_init(agent->loop, &scaler->timer);
+	scaler->timer.data = scaler;
+	uv_timer_start(&scaler->timer, scaler_tick, 0, READ_MS);
+	*ret_scaler = scaler;
+	return 0;
+}
+
+void scaler_stop(struct scaler *scaler)
+{
+	if (!scaler)
+		return;
+	uv_close((uv_handle_t *)&scaler->timer, NULL);
+	jobs_stop(scaler);
+	scaled_drop_unwanted(scaler); /* nothing is wanted between two ticks */
+}
+
+void scaler_free(struct scaler *scaler)
+{
+	free(scaler);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of the scaler share: the decisions (scaler.c), the calls (scaler_jobs.c). */
+#ifndef AGENT_SCALER_PRIVATE_H
+#define AGENT_SCALER_PRIVATE_H
+
+#include "agent/scaler.h"
+
+/* What is remembered about a backend between two readings, by its number in the pool. */
+struct sample {
+	bool there; /* seen at this reading */
+	bool known;
+	uint32_t backend;       /* index in map "backends": another one, another counter */
+	uint64_t value;         /* of the signal's counter */
+	bool draining;          /* at the last look */
+	uint64_t drain_passes;  /* sweeper_passes() when the drain was first seen */
+	uint64_t idle_since_ms; /* since when it has had no live flow; 0 = it has */
+};
+
+struct scaled {
+	struct scaled *next;
+	char *service;
+	bool wanted;
+	struct scaler_facts facts;
+	struct autoscale_memory memory;
+	struct sample *samples;
+	uint32_t sample_count;
+	double sum;      /* of the signal since sum_since_ms */
+	bool sum_broken; /* a counter ran backwards */
+	uint64_t sum_since_ms;
+	uint32_t failed_in_a_row;
+	uint64_t last_failure_ms;
+	struct provisioner_call *list;
+	bool listed;
+	uint32_t list_failures;
+	uint64_t list_at_ms;
+	struct scaler *scaler;
+};
+
+/* The calls that one object of a provisioner needs, until it is as wanted. */
+struct job {
+	struct job *next;
+	struct scaler *scaler;
+	bool wanted;
+	char *service; /* NULL: an orphan */
+	char *name;
+	enum scaler_verb verb;
+	struct provisioner_call *call;
+	uint64_t retry_at_ms;
+	uint32_t failures;
+	bool created; /* it can serve; its next hop is waited for */
+	uint64_t created_at_ms;
+	struct ip address;
+	uint16_t port;
+	char note[512];
+};
+
+struct scaler {
+	struct agent *agent;
+	uv_timer_t timer;
+	uint32_t tick;
+	struct scaled *scaled;
+	struct job *jobs;
+};
+
+struct scaled *scaled_find(const struct scaler *scaler, const char *service);
+
+/* A change of one backend through agent_change. */
+struct backend_change {
+	const char *service, *name;
+	uint64_t deadline_ms;
+	struct ip address;
+	uint16_t port;
+	const char *note;
+	struct nexthops *nexthops;
+};
+int scaler_change(struct scaler *scaler, agent_edit_fn edit, struct backend_change *change);
+
+/* jobs_run - start, retry and drop calls so that every object becomes as wanted. */
+void jobs_run(struct scaler *scaler, uint64_t now_ms);
+void jobs_stop(struct scaler *scaler);
+
+/* list_run - find objects of this owner and service that nobody knows, once after the start. */
+void list_run(struct scaled *scaled, const struct pool *pool, uint64_t now_ms);
+
+#endif
