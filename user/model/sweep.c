@@ -270,14 +270,13 @@ static void entry_sweep(struct sweep *sweep, uint64_t *place, uint32_t tick)
 	entry_note(sweep, service, entry);
 }
 
-static void pass_end(struct sweep *sweep)
+static void counts_publish(struct sweep *sweep)
 {
 	uint32_t *counts = sweep->live;
 
 	sweep->live = sweep->counts;
 	sweep->counts = counts;
 	sweep->total = sweep->counted;
-	sweep->passes++;
 	sweep->next_settling = 0;
 	for (uint32_t i = 0; i < sweep->maps.meta->backends_max; i++) {
 		if (sweep->maps.loads[i].live != sweep->live[i])
@@ -316,8 +315,8 @@ static void service_settle(struct sweep *sweep, uint32_t index)
 	marks_free(watch);
 }
 
-/* Between two passes: one step settles one service, so that no step takes long. */
-static void settle_step(struct sweep *sweep)
+/* Whether the pass is over: no service is left to settle. */
+static bool settling_over(struct sweep *sweep)
 {
 	uint32_t services_max = sweep->maps.meta->services_max;
 
@@ -325,18 +324,20 @@ static void settle_step(struct sweep *sweep)
 	       !sweep->watches[sweep->next_settling].examined)
 		sweep->next_settling++;
 	if (sweep->next_settling < services_max)
-		service_settle(sweep, sweep->next_settling++);
-	else
-		sweep->under_way = false;
+		return false;
+	sweep->under_way = false;
+	sweep->passes++;
+	return true;
 }
 
 bool sweep_step(struct sweep *sweep, uint32_t bucket_count, uint32_t tick)
 {
 	uint32_t buckets = sweep->maps.meta->flow_buckets;
 
+	/* One step settles one service, so that no step takes long. */
 	if (sweep->under_way && sweep->next_bucket == buckets) {
-		settle_step(sweep);
-		return false;
+		service_settle(sweep, sweep->next_settling++);
+		return settling_over(sweep);
 	}
 	if (!sweep->under_way)
 		pass_begin(sweep, tick);
@@ -348,8 +349,8 @@ bool sweep_step(struct sweep *sweep, uint32_t bucket_count, uint32_t tick)
 	}
 	if (sweep->next_bucket < buckets)
 		return false;
-	pass_end(sweep);
-	return true;
+	counts_publish(sweep);
+	return settling_over(sweep);
 }
 
 uint32_t sweep_live(const struct sweep *sweep, uint32_t backend)

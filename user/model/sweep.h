@@ -45,13 +45,13 @@ struct sweep *sweep_new(const struct sweep_maps *maps);
 void sweep_free(struct sweep *sweep);
 
 /*
- * sweep_step - go on by at most bucket_count buckets, but not past the end of the table. tick is
- * the data plane's clock now (modulo 2^13); steps must be less than 2^13 ticks apart.
- * Returns true if this step ended a pass: the counts are new, and slots may have been settled.
+ * sweep_step - go on by at most bucket_count buckets, or settle one service after the last of
+ * them. tick is the data plane's clock now (modulo 2^13); steps must be less than 2^13 ticks
+ * apart. Returns true if this step ended a pass.
  */
 bool sweep_step(struct sweep *sweep, uint32_t bucket_count, uint32_t tick);
 
-/* Of the last full pass. An entry is live from its first packet until it is idle past its timeout. */
+/* The counts of the last full pass. An entry is live from its first packet until it is idle past its timeout. */
 uint32_t sweep_live(const struct sweep *sweep, uint32_t backend);
 uint64_t sweep_total(const struct sweep *sweep);
 /* sweep_passes - full passes done. */
