@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Reads the words of a call by the verb's parameters and checks each against its bounds. */
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -276,7 +277,8 @@ int call_parse(struct call *call, int count, char **words, struct error *error)
 			options = false;
 		else if (options && strcmp(words[i], "--json") == 0)
 			call->json = true;
-		else if (options && words[i][0] == '-' && words[i][1])
+		else if (options && words[i][0] == '-' && words[i][1] &&
+			 !isdigit((unsigned char)words[i][1]))
 			code = option_take(call, count, words, &i, error);
 		else
 			code = argument_take(call, words[i], error);

@@ -78,6 +78,7 @@ const struct verb config_verbs[] = {
 		.name = "config check",
 		.summary = "check a config file without an agent",
 		.example = "sluice config check /etc/sluice/sluice.yaml",
+		.local = true,
 		.parameters =
 			{
 				{.name = "FILE",

@@ -39,6 +39,7 @@ static int answer_print(const struct call *call, const json_t *answer, struct er
 {
 	struct grid grid = {.titles = {"SERVICE", "BACKEND", ">LIVE FLOWS"}};
 	const json_t *states = json_object_get(answer, "states"), *backend;
+	const json_t *client = json_object_get(answer, "client");
 	size_t listed = json_array_size(field_array(answer, "flows")), i;
 	int code;
 
@@ -52,6 +53,10 @@ static int answer_print(const struct call *call, const json_t *answer, struct er
 		grid_add_count(&grid, json_object_get(backend, "live"));
 	}
 	code = grid_print(&grid, call->colour, error);
+	if (json_is_object(client))
+		printf("\nslot %.0f: current owner %s, previous owner %s\n",
+		       field_number(client, "slot"), field_text(client, "current"),
+		       field_text(client, "previous"));
 	if (code || !listed)
 		return code;
 	putchar('\n');

@@ -61,10 +61,11 @@ void help_verb(const struct verb *verb)
 	for (const struct parameter *p = verb->parameters; p->name; p++)
 		if (p->name[0] == '-')
 			parameter_print(p);
-	printf("      --json                 print the agent's answer as JSON\n"
-	       "  -s, --socket PATH          the agent's socket (default: $SLUICE_SOCKET, or\n"
-	       "                             " SOCKET_DEFAULT ")\n"
-	       "  -h, --help                 this text\n"
+	if (!verb->local)
+		printf("      --json                 print the agent's answer as JSON\n"
+		       "  -s, --socket PATH          the agent's socket (default: $SLUICE_SOCKET, or\n"
+		       "                             " SOCKET_DEFAULT ")\n");
+	printf("  -h, --help                 this text\n"
 	       "\nexample: %s\n",
 	       verb->example);
 }
@@ -211,12 +212,14 @@ const struct verb help_verbs[] = {
 		.name = "version",
 		.summary = "print the version of this command ('status' has the agent's)",
 		.example = "sluice version",
+		.local = true,
 		.run = version_run,
 	},
 	{
 		.name = "help",
 		.summary = "explain a verb",
 		.example = "sluice help backend drain",
+		.local = true,
 		.parameters =
 			{
 				{.name = "VERB",

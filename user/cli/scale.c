@@ -16,10 +16,10 @@ static const char *limits_text(const json_t *scale, char *buffer, size_t size)
 
 static void pool_add(struct grid *grid, const json_t *scale)
 {
-	static const char *const states[] = {"provisioning", "draining", "deleting"};
+	static const char *const states[] = {"provisioning", "draining", "deleting", "failed"};
 
 	grid_add_count(grid, json_object_get(scale, "active"));
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 		grid_add_count(grid, field_number(scale, states[i]) > 0
 					     ? json_object_get(scale, states[i])
 					     : NULL);
@@ -38,7 +38,8 @@ static int scales_print(const struct call *call, const json_t *scales, struct er
 {
 	struct grid grid = {
 		.titles = {"SERVICE", "SIGNAL", ">DEMAND", ">TARGET", ">NEED", ">LIMITS", ">ACTIVE",
-			   ">PROVISIONING", ">DRAINING", ">DELETING", "STATE", "LAST DECISION"},
+			   ">PROVISIONING", ">DRAINING", ">DELETING", ">FAILED", "STATE",
+			   "LAST DECISION"},
 	};
 	const json_t *scale;
 	char text[NUMBER_TEXT_MAX * 2];
@@ -78,9 +79,8 @@ static int show_run(struct call *call, struct error *error)
 	} else {
 		list = service ? json_pack("[O]", answer)
 			       : json_incref(json_object_get(answer, "scale"));
-		if (json_array_size(list))
-			code = scales_print(call, list, error);
-		else
+		code = scales_print(call, list, error);
+		if (!json_array_size(list))
 			talk("no service scales; give one an 'autoscale' section in the config");
 		json_decref(list);
 	}

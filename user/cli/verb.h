@@ -45,6 +45,7 @@ struct verb {
 	const char *name; /* "status", "backend drain" */
 	const char *summary;
 	const char *example;
+	bool local;                                         /* asks no agent */
 	struct parameter parameters[PARAMETERS_MAX];        /* ends with one that has no name */
 	int (*run)(struct call *call, struct error *error); /* 0 or -errno, -EINVAL: usage */
 };
