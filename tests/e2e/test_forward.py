@@ -8,7 +8,7 @@ import subprocess
 
 from lib.cases import case
 from lib.world import (VIP, Load, all_answered, ask_udp, backends, fetch, no_drops, open_lab,
-                       serve_udp, service, start, url, verdicts, wait_for)
+                       serve_udp, service, start, url, verdicts, wait_for, wait_reachable)
 
 
 def forwards(context, mode, family, target_family):
@@ -170,6 +170,32 @@ def passes(context):
         fetch(lab.lb, f"http://{lab.client.address()}:2223/")
         counts = verdicts(lab)
         assert counts["pass_not_vip"] > 20 and counts["pass_not_ip"] > 0, counts
+        no_drops(lab)
+
+
+@case("e2e/backends behind another interface, beside one on the clients' segment: l2 and ipip")
+def other_interface(context):
+    with open_lab(context) as lab:
+        lab.add_back()
+        for mode, family in ("l2", 4), ("ipip", 6):
+            near = lab.add_backend(f"near-{mode}", VIP[family], mode, family)
+            far = lab.add_backend(f"far-{mode}", VIP[family], mode, family, back=True)
+            config = lab.write_config([service(lab, mode, family, mode, [near, far])])
+            if lab.agent:
+                lab.sluice("apply", "-f", config)
+            else:
+                lab.start_agent(config)
+            wait_reachable(lab, mode)
+            load = Load(lab.client, VIP[family])
+            load.rate(200)
+            load.keep(10, 20)
+            load.wait_answers(400)
+            totals = load.finish()
+            all_answered(totals)
+            assert set(totals["servers"]) == {near.name, far.name}, totals
+            nexthops = {one["name"]: one["nexthop"]["interface"]
+                        for one in lab.service(mode)["backends"]}
+            assert nexthops == {near.name: "eth0", far.name: "eth1"}, nexthops
         no_drops(lab)
 
 

@@ -9,7 +9,8 @@ import sys
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 sys.path.insert(0, os.path.join(ROOT, "tools", "lab"))
 
-from lab import (LabError, Load, Lab, PROVISIONER, VIP, execute, wait_for)  # noqa: E402,F401
+from lab import (LabError, Load, Lab, PROVISIONER, VIP, execute, kill_inside,  # noqa: E402,F401
+                 wait_for)
 
 UDP_ECHO = os.path.join(ROOT, "tests", "e2e", "lib", "udp_echo.py")
 
