@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/config_check.h"
 #include "sluice/limits.h"
 
 const char *const forward_mode_names[] = {"l2", "ipip", NULL};
@@ -55,15 +56,20 @@ static void autoscale_config_free(struct autoscale_config *autoscale)
 	free(autoscale);
 }
 
-void service_config_free(struct service_config *service)
+void service_config_clear(struct service_config *service)
 {
-	if (!service)
-		return;
 	for (size_t i = 0; i < service->backend_count; i++)
 		backend_config_clear(&service->backends[i]);
 	free(service->backends);
 	autoscale_config_free(service->autoscale);
 	free(service->name);
+}
+
+void service_config_free(struct service_config *service)
+{
+	if (!service)
+		return;
+	service_config_clear(service);
 	free(service);
 }
 
@@ -75,7 +81,7 @@ static struct autoscale_config *autoscale_config_clone(const struct autoscale_co
 		return NULL;
 	*clone = *autoscale;
 	clone->provisioner = strdup(autoscale->provisioner);
-	clone->options = json_deep_copy(autoscale->options);
+	clone->options = autoscale->options ? json_deep_copy(autoscale->options) : json_object();
 	if (clone->provisioner && clone->options)
 		return clone;
 	autoscale_config_free(clone);

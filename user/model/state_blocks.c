@@ -155,6 +155,42 @@ out:
 	return code;
 }
 
+static bool spans_apart(struct span *spans, size_t count, uint32_t limit)
+{
+	uint64_t end = 0;
+
+	qsort(spans, count, sizeof(*spans), span_by_start);
+	for (size_t i = 0; i < count; i++) {
+		if (spans[i].start < end)
+			return false;
+		end = (uint64_t)spans[i].start + spans[i].length;
+	}
+	return end <= limit;
+}
+
+int state_blocks_check(const struct state *state, struct error *error)
+{
+	const uint32_t limits[] = {state->limits.services, state->limits.backends,
+				   state->limits.slots / SLUICE_SLOTS_PER_LINE};
+	static const char *const names[] = {"services", "backends", "slots"};
+	size_t count = (state->pool_count + state->retired_count) * 2 + 1;
+	struct span *spans = calloc(count, sizeof(*spans));
+	int code = 0;
+
+	if (!spans)
+		return error_set(error, -ENOMEM, "out of memory");
+	for (enum block_kind kind = BLOCK_SERVICE; !code && kind <= BLOCK_SLOTS; kind++) {
+		count = spans_collect(state, SIZE_MAX, kind, spans);
+		if (!spans_apart(spans, count, limits[kind]))
+			code = error_set(error, -EINVAL,
+					 "%s: two blocks overlap or one is beyond limits.%s %u",
+					 names[kind], names[kind],
+					 kind == BLOCK_SLOTS ? state->limits.slots : limits[kind]);
+	}
+	free(spans);
+	return code;
+}
+
 int state_blocks_retire(struct state *state, const struct pool *pool, struct error *error)
 {
 	struct retired_block *retired =

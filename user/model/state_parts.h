@@ -14,6 +14,9 @@ uint32_t backend_capacity(uint32_t backends_max);
  */
 int state_blocks_take(const struct state *state, size_t index, struct error *error);
 
+/* state_blocks_check - no block overlaps another or ends beyond the limits. 0 or -EINVAL. */
+int state_blocks_check(const struct state *state, struct error *error);
+
 /* state_blocks_retire - remember the pool's blocks as not to be reused before a purge. */
 int state_blocks_retire(struct state *state, const struct pool *pool, struct error *error);
 

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Checks of services, their backends and their autoscaling. */
+#include <errno.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/config_check.h"
+#include "sluice/limits.h"
+
+#define HOUR_MS 3600000u
+#define DAY_MS  (24 * HOUR_MS)
+#define WEEK_MS (7 * DAY_MS)
+
+/* With a quarter and 4 more for retired numbers it still fits in SLUICE_SERVICE_BACKENDS_MAX. */
+#define BACKENDS_MAX_LIMIT 52000u
+
+static const char *const protocol_names[] = {"tcp", "udp", NULL};
+
+static uint32_t number(struct check *check, const char *field, const char *text, uint32_t min,
+		       uint32_t max, uint32_t standard)
+{
+	return (uint32_t)check_number(check, field, text, (struct range){min, max, standard});
+}
+
+void check_backend(struct check *check, const struct raw_backend *raw,
+		   struct backend_config *backend)
+{
+	backend->name = check_name(check, raw->name);
+	backend->address = check_address(check, "address", raw->address);
+	backend->port = (uint16_t)number(check, "port", raw->port, 1, 65535, 0);
+	backend->weight = number(check, "weight", raw->weight, 0, SLUICE_WEIGHT_MAX, 100);
+}
+
+/* A backend beside those before it. */
+static void check_backend_beside(struct check *check, const struct service_config *service,
+				 const struct backend_config *backend)
+{
+	char text[IP_TEXT_MAX];
+
+	if (check->code)
+		return;
+	ip_format(&backend->address, text);
+	if (ip_equal(&backend->address, &service->vip))
+		check_fail(check, "address",
+			   "address %s is the VIP of service %s; give the server's own", text,
+			   service->name);
+	for (size_t i = 0; i < service->backend_count; i++) {
+		if (!strcmp(service->backends[i].name, backend->name))
+			check_fail(check, "name",
+				   "name %s is that of another backend of service %s; rename one",
+				   backend->name, service->name);
+		if (ip_equal(&service->backends[i].address, &backend->address))
+			check_fail(check, "address",
+				   "address %s is that of backend %s already; remove one", text,
+				   service->backends[i].name);
+	}
+}
+
+static void check_backends(struct check *check, const struct raw_service *raw,
+			   struct service_config *service)
+{
+	service->backends = calloc(raw->backends_count + 1, sizeof(*service->backends));
+	if (!service->backends)
+		check_no_memory(check);
+	if (raw->backends_count > service->backends_max)
+		check_fail(check, "backends",
+			   "backends are %u, more than backends_max %u; raise backends_max",
+			   raw->backends_count, service->backends_max);
+	for (unsigned int i = 0; !check->code && i < raw->backends_count; i++) {
+		struct backend_config *backend = &service->backends[i];
+		size_t outer = check_into(check, "backends[%u]", i);
+
+		check_backend(check, &raw->backends[i], backend);
+		check_backend_beside(check, service, backend);
+		service->backend_count++;
+		check_out(check, outer);
+	}
+}
+
+/* "key=value" texts to an object. */
+static json_t *check_options(struct check *check, const struct raw_autoscale *raw)
+{
+	json_t *options = json_object();
+
+	if (!options)
+		check_no_memory(check);
+	for (unsigned int i = 0; !check->code && i < raw->options_count; i++) {
+		const char *text = raw->options[i], *equals = strchr(text, '=');
+		size_t outer = check_into(check, "options[%u]", i);
+		char key[64] = "";
+
+		if (!equals || equals == text || (size_t)(equals - text) >= sizeof(key)) {
+			check_fail(check, NULL, "option '%s' is not of the form key=value", text);
+		} else {
+			memcpy(key, text, (size_t)(equals - text));
+			if (json_object_get(options, key))
+				check_fail(check, NULL, "option '%s' is here twice; remove one",
+					   key);
+			else if (json_object_set_new(options, key, json_string(equals + 1)))
+				check_no_memory(check);
+		}
+		check_out(check, outer);
+	}
+	return options;
+}
+
+static double check_target(struct check *check, const char *text)
+{
+	double target = 0;
+	char *end;
+
+	if (!text) {
+		check_fail(check, "target", "target is missing; add it");
+		return 0;
+	}
+	target = strtod(text, &end);
+	if (strspn(text, "0123456789.eE+-") != strlen(text) || *end || end == text ||
+	    !isfinite(target) || target <= 0)
+		check_fail(check, "target",
+			   "target '%s' is not a number above 0; give the load of one backend in "
+			   "units of the signal a second",
+			   text);
+	return target;
+}
+
+struct autoscale_config *check_autoscale(struct check *check, const struct raw_autoscale *raw,
+					 uint32_t backends_max)
+{
+	struct autoscale_config *scale = calloc(1, sizeof(*scale));
+	size_t outer = check_into(check, "autoscale");
+
+	if (!scale) {
+		check_no_memory(check);
+		return NULL;
+	}
+	scale->provisioner = check_path(check, "provisioner", raw->provisioner, NULL);
+	scale->options = check_options(check, raw);
+	scale->signal = check_word(check, "signal", raw->signal, scale_signal_names, 0);
+	scale->target = check_target(check, raw->target);
+	scale->min = number(check, "min", raw->min, 1, backends_max, 1);
+	scale->max = number(check, "max", raw->max, 1, backends_max,
+			    backends_max < 8 ? backends_max : 8);
+	if (scale->min > scale->max)
+		check_fail(check, raw->max ? "max" : "min",
+			   "min %u is above max %u; lower min or raise max", scale->min,
+			   scale->max);
+	scale->step_down = number(check, "step_down", raw->step_down, 1, 1000, 1);
+	scale->creating_max = number(check, "creating_max", raw->creating_max, 1, 1000, 2);
+	scale->hold_ms = number(check, "hold_ms", raw->hold_ms, 0, DAY_MS, 30000);
+	scale->drain_ms = number(check, "drain_ms", raw->drain_ms, 0, WEEK_MS, 30000);
+	scale->call_timeout_ms =
+		number(check, "call_timeout_ms", raw->call_timeout_ms, 100, HOUR_MS, 60000);
+	scale->paused = check_bool(check, "paused", raw->paused, false);
+	check_out(check, outer);
+	return scale;
+}
+
+static uint16_t check_port(struct check *check, const char *text)
+{
+	if (!text)
+		check_fail(check, "port", "port is missing; add it (any = every port)");
+	else if (strcmp(text, "any"))
+		return (uint16_t)number(check, "port", text, 1, 65535, 0);
+	return 0;
+}
+
+/* What is wrong only together. */
+static void check_service_fits(struct check *check, const struct service_config *service)
+{
+	if (service->scheduler != SCHEDULER_MAGLEV && service->tracking != TRACKING_FULL)
+		check_fail(check, "scheduler",
+			   "scheduler %s needs tracking: full, or its flows cannot be found again; "
+			   "use maglev with tracking: minimal",
+			   scheduler_names[service->scheduler]);
+	if (service->quic && service->protocol != IPPROTO_UDP)
+		check_fail(check, "quic", "quic is for protocol udp; set quic: false");
+}
+
+void check_service(struct check *check, const struct raw_service *raw,
+		   struct service_config *service)
+{
+	service->name = check_name(check, raw->name);
+	service->vip = check_address(check, "vip", raw->vip);
+	if (!raw->protocol)
+		check_fail(check, "protocol", "protocol is missing; add it (tcp or udp)");
+	service->protocol = check_word(check, "protocol", raw->protocol, protocol_names, 0)
+				    ? IPPROTO_UDP
+				    : IPPROTO_TCP;
+	service->port = check_port(check, raw->port);
+	service->mode = check_word(check, "mode", raw->mode, forward_mode_names, 0);
+	service->tracking = check_word(check, "tracking", raw->tracking, tracking_names, 0);
+	service->affinity = check_word(check, "affinity", raw->affinity, affinity_names, 0);
+	service->scheduler = check_word(check, "scheduler", raw->scheduler, scheduler_names, 0);
+	service->empty = check_word(check, "empty", raw->empty, empty_answer_names, 0);
+	service->quic = check_bool(check, "quic", raw->quic, false);
+	service->grace_ms = number(check, "grace_ms", raw->grace_ms, 0, HOUR_MS, 10000);
+	service->drain_ms = number(check, "drain_ms", raw->drain_ms, 0, WEEK_MS, 300000);
+	service->backends_max =
+		number(check, "backends_max", raw->backends_max, 1, BACKENDS_MAX_LIMIT, 128);
+	check_service_fits(check, service);
+	check_backends(check, raw, service);
+	if (raw->autoscale)
+		service->autoscale = check_autoscale(check, raw->autoscale, service->backends_max);
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Services and backends as JSON objects of the API: the fields of the config, and its checks. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/config_check.h"
+
+/* A field that is null is an absent one; the schema would take it for the text "null". */
+static void nulls_remove(json_t *value)
+{
+	json_t *below;
+	const char *key;
+	size_t index;
+	void *next;
+
+	if (json_is_array(value)) {
+		json_array_foreach(value, index, below) nulls_remove(below);
+		return;
+	}
+	json_object_foreach_safe(value, next, key, below)
+	{
+		if (json_is_null(below))
+			json_object_del(value, key);
+		else
+			nulls_remove(below);
+	}
+}
+
+/* JSON text is YAML text: so the same reader, schema and checks serve both. */
+static char *json_to_text(const json_t *object)
+{
+	json_t *copy = json_deep_copy(object);
+	char *text;
+
+	if (!copy)
+		return NULL;
+	nulls_remove(copy);
+	text = json_dumps(copy, JSON_ENSURE_ASCII | JSON_INDENT(1));
+	json_decref(copy);
+	return text;
+}
+
+static int object_load(const json_t *object, const cyaml_schema_value_t *schema, char **ret_text,
+		       struct source *source, void **ret_raw, struct error *error)
+{
+	char *text;
+
+	if (!json_is_object(object))
+		return error_set(error, -EINVAL, "body: is not a JSON object; send one");
+	text = json_to_text(object);
+	if (!text)
+		return error_set(error, -ENOMEM, "out of memory");
+	*ret_text = text;
+	return source_load(source, text, strlen(text), NULL, schema, ret_raw, error);
+}
+
+int backend_config_from_json(const json_t *object, struct backend_config *ret_backend,
+			     struct error *error)
+{
+	static const struct raw_backend absent;
+	struct backend_config backend = {0};
+	struct source source = {0};
+	char *text = NULL;
+	void *raw = NULL;
+	int code = object_load(object, &backend_schema, &text, &source, &raw, error);
+
+	if (!code) {
+		struct check check = {.source = &source, .error = error};
+
+		check_backend(&check, raw ? raw : &absent, &backend);
+		code = check.code;
+	}
+	source_free_raw(&backend_schema, raw);
+	source_close(&source);
+	free(text);
+	if (code)
+		backend_config_clear(&backend);
+	else
+		*ret_backend = backend;
+	return code;
+}
+
+int service_config_from_json(const json_t *object, struct service_config **ret_service,
+			     struct error *error)
+{
+	static const struct raw_service absent;
+	struct service_config *service = calloc(1, sizeof(*service));
+	struct source source = {0};
+	char *text = NULL;
+	void *raw = NULL;
+	int code;
+
+	if (!service)
+		return error_set(error, -ENOMEM, "out of memory");
+	code = object_load(object, &service_schema, &text, &source, &raw, error);
+	if (!code) {
+		struct check check = {.source = &source, .error = error};
+
+		check_service(&check, raw ? raw : &absent, service);
+		code = check.code;
+	}
+	source_free_raw(&service_schema, raw);
+	source_close(&source);
+	free(text);
+	if (code)
+		service_config_free(service);
+	else
+		*ret_service = service;
+	return code;
+}
+
+static json_t *backends_to_json(const struct service_config *service)
+{
+	json_t *list = json_array();
+	char address[IP_TEXT_MAX];
+
+	for (size_t i = 0; list && i < service->backend_count; i++) {
+		const struct backend_config *backend = &service->backends[i];
+		json_t *object = json_pack("{s:s, s:s, s:i}", "name", backend->name, "address",
+					   ip_format(&backend->address, address), "weight",
+					   (int)backend->weight);
+
+		if (object && backend->port)
+			json_object_set_new(object, "port", json_integer(backend->port));
+		json_array_append_new(list, object);
+	}
+	return list;
+}
+
+static json_t *options_to_json(const json_t *options)
+{
+	json_t *list = json_array(), *value;
+	const char *key;
+
+	json_object_foreach((json_t *)(uintptr_t)options, key, value)
+		json_array_append_new(list, json_sprintf("%s=%s", key, json_string_value(value)));
+	return list;
+}
+
+static json_t *autoscale_to_json(const struct autoscale_config *scale)
+{
+	if (!scale)
+		return json_null();
+	return json_pack(
+		"{s:s, s:o, s:s, s:f, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:b}", "provisioner",
+		scale->provisioner, "options", options_to_json(scale->options), "signal",
+		scale_signal_names[scale->signal], "target", scale->target, "min", (int)scale->min,
+		"max", (int)scale->max, "step_down", (int)scale->step_down, "creating_max",
+		(int)scale->creating_max, "hold_ms", (json_int_t)scale->hold_ms, "drain_ms",
+		(json_int_t)scale->drain_ms, "call_timeout_ms", (json_int_t)scale->call_timeout_ms,
+		"paused", scale->paused);
+}
+
+json_t *service_config_to_json(const struct service_config *service)
+{
+	char vip[IP_TEXT_MAX];
+	json_t *port = service->port ? json_integer(service->port) : json_string("any");
+
+	return json_pack(
+		"{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:o, "
+		"s:o}",
+		"name", service->name, "vip", ip_format(&service->vip, vip), "protocol",
+		service->protocol == IPPROTO_UDP ? "udp" : "tcp", "port", port, "mode",
+		forward_mode_names[service->mode], "tracking", tracking_names[service->tracking],
+		"affinity", affinity_names[service->affinity], "scheduler",
+		scheduler_names[service->scheduler], "empty", empty_answer_names[service->empty],
+		"quic", service->quic, "grace_ms", (json_int_t)service->grace_ms, "drain_ms",
+		(json_int_t)service->drain_ms, "backends_max", (json_int_t)service->backends_max,
+		"backends", backends_to_json(service), "autoscale",
+		autoscale_to_json(service->autoscale));
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The schema of the config file as libcyaml reads it. */
+#include "model/config_schema.h"
+
+/* "key:" without a value is as good as no key. */
+#define MAY_BE_NULL (CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER_NULL_STR)
+
+#define TEXT(structure, field) \
+	CYAML_FIELD_STRING_PTR(#field, MAY_BE_NULL, structure, field, 0, CYAML_UNLIMITED)
+/* For this one an empty text has a meaning of its own. */
+#define TEXT_OR_EMPTY(structure, field) \
+	CYAML_FIELD_STRING_PTR(#field, CYAML_FLAG_OPTIONAL, structure, field, 0, CYAML_UNLIMITED)
+#define SECTION(structure, field, fields) \
+	CYAML_FIELD_MAPPING_PTR(#field, MAY_BE_NULL, structure, field, fields)
+#define LIST(structure, field, entry) \
+	CYAML_FIELD_SEQUENCE(#field, MAY_BE_NULL, structure, field, entry, 0, CYAML_UNLIMITED)
+
+static const cyaml_schema_field_t agent_fields[] = {
+	TEXT(struct raw_agent, pin_dir),
+	TEXT(struct raw_agent, socket),
+	TEXT(struct raw_agent, state_dir),
+	TEXT_OR_EMPTY(struct raw_agent, metrics),
+	TEXT(struct raw_agent, owner),
+	TEXT(struct raw_agent, seed),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t limits_fields[] = {
+	TEXT(struct raw_limits, services),
+	TEXT(struct raw_limits, backends),
+	TEXT(struct raw_limits, slots),
+	TEXT(struct raw_limits, flows),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t timeouts_fields[] = {
+	TEXT(struct raw_timeouts, closing_ms),
+	TEXT(struct raw_timeouts, probation_ms),
+	TEXT(struct raw_timeouts, tcp_idle_ms),
+	TEXT(struct raw_timeouts, udp_idle_ms),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t interface_fields[] = {
+	TEXT(struct raw_interface, name),
+	TEXT(struct raw_interface, mode),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t interface_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_interface, interface_fields),
+};
+
+static const cyaml_schema_field_t backend_fields[] = {
+	TEXT(struct raw_backend, name),
+	TEXT(struct raw_backend, address),
+	TEXT(struct raw_backend, port),
+	TEXT(struct raw_backend, weight),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t backend_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_backend, backend_fields),
+};
+
+static const cyaml_schema_value_t option_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED),
+};
+
+static const cyaml_schema_field_t autoscale_fields[] = {
+	TEXT(struct raw_autoscale, provisioner),
+	LIST(struct raw_autoscale, options, &option_entry),
+	TEXT(struct raw_autoscale, signal),
+	TEXT(struct raw_autoscale, target),
+	TEXT(struct raw_autoscale, min),
+	TEXT(struct raw_autoscale, max),
+	TEXT(struct raw_autoscale, step_down),
+	TEXT(struct raw_autoscale, creating_max),
+	TEXT(struct raw_autoscale, hold_ms),
+	TEXT(struct raw_autoscale, drain_ms),
+	TEXT(struct raw_autoscale, call_timeout_ms),
+	TEXT(struct raw_autoscale, paused),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t service_fields[] = {
+	TEXT(struct raw_service, name),
+	TEXT(struct raw_service, vip),
+	TEXT(struct raw_service, protocol),
+	TEXT(struct raw_service, port),
+	TEXT(struct raw_service, mode),
+	TEXT(struct raw_service, tracking),
+	TEXT(struct raw_service, affinity),
+	TEXT(struct raw_service, scheduler),
+	TEXT(struct raw_service, empty),
+	TEXT(struct raw_service, quic),
+	TEXT(struct raw_service, grace_ms),
+	TEXT(struct raw_service, drain_ms),
+	TEXT(struct raw_service, backends_max),
+	LIST(struct raw_service, backends, &backend_entry),
+	SECTION(struct raw_service, autoscale, autoscale_fields),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t service_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_service, service_fields),
+};
+
+static const cyaml_schema_field_t config_fields[] = {
+	SECTION(struct raw_config, agent, agent_fields),
+	SECTION(struct raw_config, limits, limits_fields),
+	SECTION(struct raw_config, timeouts, timeouts_fields),
+	LIST(struct raw_config, interfaces, &interface_entry),
+	LIST(struct raw_config, services, &service_entry),
+	CYAML_FIELD_END,
+};
+
+const cyaml_schema_value_t config_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct raw_config, config_fields),
+};
+
+const cyaml_schema_value_t service_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct raw_service, service_fields),
+};
+
+const cyaml_schema_value_t backend_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct raw_backend, backend_fields),
+};

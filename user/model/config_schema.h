@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The schema of the config file: which keys there are and how they nest. Every scalar is text as
+ * written (NULL: absent); its meaning is the business of config_check.
+ */
+#ifndef MODEL_CONFIG_SCHEMA_H
+#define MODEL_CONFIG_SCHEMA_H
+
+#include <stdbool.h>
+
+#include <cyaml/cyaml.h>
+
+struct raw_agent {
+	char *pin_dir, *socket, *state_dir, *metrics, *owner, *seed;
+};
+
+struct raw_limits {
+	char *services, *backends, *slots, *flows;
+};
+
+struct raw_timeouts {
+	char *closing_ms, *probation_ms, *tcp_idle_ms, *udp_idle_ms;
+};
+
+struct raw_interface {
+	char *name, *mode;
+};
+
+struct raw_backend {
+	char *name, *address, *port, *weight;
+};
+
+struct raw_autoscale {
+	char *provisioner, **options, *signal, *target, *min, *max, *step_down, *creating_max;
+	char *hold_ms, *drain_ms, *call_timeout_ms, *paused;
+	unsigned int options_count;
+};
+
+struct raw_service {
+	char *name, *vip, *protocol, *port, *mode, *tracking, *affinity, *scheduler, *empty, *quic;
+	char *grace_ms, *drain_ms, *backends_max;
+	struct raw_backend *backends;
+	unsigned int backends_count;
+	struct raw_autoscale *autoscale;
+};
+
+struct raw_config {
+	struct raw_agent *agent;
+	struct raw_limits *limits;
+	struct raw_timeouts *timeouts;
+	struct raw_interface *interfaces;
+	unsigned int interfaces_count;
+	struct raw_service *services;
+	unsigned int services_count;
+};
+
+/* For a whole file, and for one service or backend of the API. */
+extern const cyaml_schema_value_t config_schema, service_schema, backend_schema;
+
+#endif
