@@ -146,7 +146,7 @@ struct backend {
 	union nexthop nexthop;
 	__be32 address[4]; /* outer destination; v4-mapped for IPv4 */
 	__be32 source[4];  /* outer source of the same family */
-	__u32 outer_sum;   /* ipip over IPv4: sum of the outer header's constant 16-bit words */
+	__u32 outer_sum;   /* ipip over IPv4: backend_outer_sum(); else 0 */
 	__u32 service;     /* index in map "services" */
 	__u8 state;        /* enum backend_state; written last */
 	__u8 mode;         /* enum forward_mode */
@@ -156,6 +156,29 @@ struct backend {
 	__u16 mtu;   /* of the egress interface, bytes */
 	__u32 reserved2[2];
 };
+
+/* Constants of the outer header. RFC 6864: with DF set, an ID of 0 is allowed. */
+#define OUTER_DONT_FRAGMENT 0x4000u
+#define OUTER_HOP_LIMIT     64u
+
+/*
+ * backend_outer_sum - the part of the outer IPv4 header's checksum that no packet changes: the
+ * plain sum, not folded, of the header's 16-bit words in host order with total length, TOS,
+ * protocol and checksum taken as 0. The data plane adds those three, folds and complements.
+ * At most 9 words: it fits 32 bits with room for what is added.
+ */
+static inline __attribute__((always_inline)) __u32 backend_outer_sum(const struct backend *backend)
+{
+	const __u8 *source = (const __u8 *)&backend->source[3];
+	const __u8 *address = (const __u8 *)&backend->address[3];
+	__u32 sum = 0x4500u + OUTER_DONT_FRAGMENT + (OUTER_HOP_LIMIT << 8);
+
+	for (int i = 0; i < 4; i += 2) {
+		sum += ((__u32)source[i] << 8) + source[i + 1];
+		sum += ((__u32)address[i] << 8) + address[i + 1];
+	}
+	return sum;
+}
 
 /* Map "backend_loads" (array): what least_flows compares. */
 struct backend_load {
@@ -168,6 +191,24 @@ struct egress {
 	__u32 ifindex; /* 0: unused */
 	__u8 mac[6];   /* the interface's own, the source of what it sends */
 	__u8 reserved[6];
+};
+
+/*
+ * Map "fragments" (LRU hash): where the first fragment of a datagram went, for those that follow.
+ * Written by the data plane only.
+ */
+struct fragment_key {
+	__be32 source[4];
+	__be32 destination[4];
+	__be32 id;     /* of IPv4: 16 bits, in the order of the header */
+	__u8 protocol; /* IPv4 only: an IPv6 datagram is told by its id alone */
+	__u8 family;
+	__u8 reserved[2];
+};
+
+struct fragment_owner {
+	__u32 service;
+	__u32 backend;
 };
 
 /*
@@ -246,6 +287,8 @@ SLUICE_SIZE(union nexthop, 8);
 SLUICE_SIZE(struct backend, 64);
 SLUICE_SIZE(struct backend_load, 8);
 SLUICE_SIZE(struct egress, 16);
+SLUICE_SIZE(struct fragment_key, 40);
+SLUICE_SIZE(struct fragment_owner, 8);
 SLUICE_SIZE(struct counter, 32);
 SLUICE_SIZE(struct verdict_counter, 16);
 SLUICE_SIZE(struct flow_counter, 64);

@@ -15,7 +15,8 @@ enum verdict_action {
 
 /* X(enum name, label, action, meaning) */
 #define SLUICE_VERDICTS(X)                                                                         \
-	X(PASS_NOT_IP, "pass_not_ip", PASS, "not IPv4 or IPv6: ARP, LLDP and the like")            \
+	X(PASS_NOT_IP, "pass_not_ip", PASS,                                                        \
+	  "no whole IPv4 or IPv6 header: ARP, LLDP and the like")                                  \
 	X(PASS_NOT_VIP, "pass_not_vip", PASS, "not addressed to a VIP")                            \
 	X(PASS_ICMP, "pass_icmp", PASS, "ICMP to a VIP, left to the host")                         \
 	X(PASS_NO_SERVICE, "pass_no_service", PASS,                                                \
@@ -29,6 +30,8 @@ enum verdict_action {
 	X(DROP_BAD_FLAGS, "drop_bad_flags", DROP,                                                  \
 	  "TCP flags that no honest sender uses: none, SYN with FIN or RST, FIN with URG and PSH") \
 	X(DROP_EXT_CHAIN, "drop_ext_chain", DROP, "too long a chain of IPv6 extension headers")    \
+	X(DROP_FRAGMENT, "drop_fragment", DROP,                                                    \
+	  "a later fragment of a datagram whose first one is not known")                           \
 	X(DROP_NO_SERVICE, "drop_no_service", DROP,                                                \
 	  "no service of this VIP takes the protocol and port")                                    \
 	X(DROP_EMPTY_POOL, "drop_empty_pool", DROP, "the service has no backend for the flow")     \

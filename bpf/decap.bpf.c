@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * For backends without a tunnel device: removes the outer header of IP-in-IP packets and passes
+ * what is inside to the host's stack. Everything else is passed untouched.
+ */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "parse.h"
+
+#define DECAP_ADDRESSES_MAX 8
+
+/* Outer destinations to take, v4-mapped for IPv4. None given: any unicast address. */
+struct decap_settings {
+	__be32 addresses[DECAP_ADDRESSES_MAX][4];
+	__u32 address_count;
+};
+
+const volatile struct decap_settings decap_settings = {.address_count = 0};
+
+/* An outer header that is to go. */
+struct tunnel {
+	__u32 outer_length;
+	__u8 inner_family;
+	__u8 congested; /* the outer header says: congestion experienced (RFC 6040) */
+};
+
+#define ECN_MASK      3u
+#define ECN_CONGESTED 3u
+
+static __always_inline bool address_is_unicast(const struct flow_key *key)
+{
+	if (key->family == 4)
+		return (key->destination[3] & CONSTANT_BE32(0xf0000000)) !=
+			       CONSTANT_BE32(0xe0000000) &&
+		       key->destination[3] != CONSTANT_BE32(0xffffffff);
+	return (key->destination[0] & CONSTANT_BE32(0xff000000)) != CONSTANT_BE32(0xff000000);
+}
+
+static __always_inline bool address_is_taken(const struct flow_key *key)
+{
+	if (!decap_settings.address_count)
+		return address_is_unicast(key);
+	for (__u32 i = 0; i < DECAP_ADDRESSES_MAX; i++) {
+		const volatile __be32 *address = decap_settings.addresses[i];
+
+		if (i < decap_settings.address_count && address[0] == key->destination[0] &&
+		    address[1] == key->destination[1] && address[2] == key->destination[2] &&
+		    address[3] == key->destination[3])
+			return true;
+	}
+	return false;
+}
+
+static __always_inline __u8 inner_family(__u8 protocol)
+{
+	if (protocol == IPPROTO_IPIP)
+		return 4;
+	return protocol == IPPROTO_IPV6 ? 6 : 0;
+}
+
+/* False for what is no tunnel packet, or only a fragment of one. */
+static __always_inline bool tunnel_read_ipv4(const void *header, const void *end,
+					     struct tunnel *tunnel)
+{
+	const struct iphdr *ip = header;
+	const __u8 *bytes = header;
+
+	if ((const void *)(ip + 1) > end || bytes[0] >> 4 != 4)
+		return false;
+	if (ip->frag_off & (IPV4_FRAGMENT_MORE | IPV4_FRAGMENT_OFFSET))
+		return false;
+	tunnel->outer_length = (bytes[0] & 0x0f) * 4u;
+	tunnel->inner_family = inner_family(ip->protocol);
+	tunnel->congested = (ip->tos & ECN_MASK) == ECN_CONGESTED;
+	return tunnel->outer_length >= sizeof(*ip) && tunnel->inner_family;
+}
+
+static __always_inline bool tunnel_read_ipv6(const void *header, const void *end,
+					     struct tunnel *tunnel)
+{
+	const struct ipv6hdr *ip = header;
+	const __u8 *bytes = header;
+
+	if ((const void *)(ip + 1) > end || bytes[0] >> 4 != 6)
+		return false;
+	tunnel->outer_length = sizeof(*ip);
+	tunnel->inner_family = inner_family(ip->nexthdr);
+	tunnel->congested = (bytes[1] >> 4 & ECN_MASK) == ECN_CONGESTED;
+	return tunnel->inner_family;
+}
+
+/* Carry the mark over to an inner header whose sender understands it (RFC 6040, section 4.2). */
+static __always_inline void inner_mark_ipv4(struct iphdr *ip)
+{
+	__u32 sum;
+
+	if (!(ip->tos & ECN_MASK) || (ip->tos & ECN_MASK) == ECN_CONGESTED)
+		return;
+	/* RFC 1624: HC' = ~(~HC + ~m + m'); the TOS is the low byte of its word. */
+	sum = (__u16)~swap_be16(ip->check) + (__u16)~ip->tos + (ip->tos | ECN_CONGESTED);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum += sum >> 16;
+	ip->check = swap_be16((__u16)~sum);
+	ip->tos |= ECN_CONGESTED;
+}
+
+static __always_inline void inner_mark_ipv6(__u8 *bytes)
+{
+	if (bytes[1] >> 4 & ECN_MASK)
+		bytes[1] |= ECN_CONGESTED << 4;
+}
+
+/* Whether the inner header is what the outer one says; checked before anything is changed. */
+static __always_inline bool inner_is_whole(const void *header, const void *end,
+					   const struct tunnel *tunnel)
+{
+	const __u8 *bytes = header;
+
+	if (tunnel->inner_family == 4)
+		return header + sizeof(struct iphdr) <= end && bytes[0] >> 4 == 4;
+	return header + sizeof(struct ipv6hdr) <= end && bytes[0] >> 4 == 6;
+}
+
+static __always_inline void inner_mark(void *header, const void *end, const struct tunnel *tunnel)
+{
+	if (!tunnel->congested)
+		return;
+	if (tunnel->inner_family == 4 && header + sizeof(struct iphdr) <= end)
+		inner_mark_ipv4(header);
+	else if (header + sizeof(struct ipv6hdr) <= end)
+		inner_mark_ipv6(header);
+}
+
+/* The longest link header; what is not a tag of it is not written. */
+struct link {
+	struct ethhdr ethernet;
+	__be16 tags[VLAN_TAGS_MAX * VLAN_TAG_LENGTH / sizeof(__be16)];
+};
+
+static __always_inline void link_write(void *data, struct link *link, __u32 link_length,
+				       __be16 type)
+{
+	if (link_length == sizeof(struct ethhdr)) {
+		link->ethernet.h_proto = type;
+		__builtin_memcpy(data, link, sizeof(struct ethhdr));
+	} else if (link_length == sizeof(struct ethhdr) + VLAN_TAG_LENGTH) {
+		link->tags[1] = type;
+		__builtin_memcpy(data, link, sizeof(struct ethhdr) + VLAN_TAG_LENGTH);
+	} else {
+		link->tags[3] = type;
+		__builtin_memcpy(data, link, sizeof(*link));
+	}
+}
+
+/* Take the outer header out: cut the front, and write the link header anew. */
+static __always_inline int tunnel_remove(struct xdp_md *ctx, __u32 link_length,
+					 const struct tunnel *tunnel)
+{
+	__be16 type =
+		tunnel->inner_family == 4 ? CONSTANT_BE16(ETH_P_IP) : CONSTANT_BE16(ETH_P_IPV6);
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	struct link link;
+
+	if (data + sizeof(link) > end)
+		return XDP_PASS;
+	__builtin_memcpy(&link, data, sizeof(link));
+	if (bpf_xdp_adjust_head(ctx, (int)(tunnel->outer_length & 63)))
+		return XDP_PASS;
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	/* An Ethernet and an IP header, which inner_is_whole saw, are longer than this. */
+	if (data + sizeof(link) > end)
+		return XDP_DROP;
+	link_write(data, &link, link_length, type);
+	inner_mark(data + (link_length & 31), end, tunnel);
+	return XDP_PASS;
+}
+
+SEC("xdp")
+int decap(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	struct tunnel tunnel = {0};
+	struct packet packet;
+	const void *header;
+	bool is_tunnel;
+
+	if (parse_destination(data, end, &packet) != VERDICT_NONE)
+		return XDP_PASS;
+	header = data + (packet.link_length & 31);
+	is_tunnel = packet.key.family == 4 ? tunnel_read_ipv4(header, end, &tunnel)
+					   : tunnel_read_ipv6(header, end, &tunnel);
+	if (!is_tunnel || !address_is_taken(&packet.key))
+		return XDP_PASS;
+	if (!inner_is_whole(header + (tunnel.outer_length & 63), end, &tunnel))
+		return XDP_PASS;
+	return tunnel_remove(ctx, packet.link_length, &tunnel);
+}
+
+char _license[] SEC("license") = "GPL";

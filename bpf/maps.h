@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The maps of the data plane; their layouts are in sluice/abi.h. The sizes here are placeholders:
+ * the loader sets them from its limits before it loads the object.
+ */
+#ifndef BPF_MAPS_H
+#define BPF_MAPS_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "compiler.h"
+#include "sluice/abi.h"
+
+const volatile struct settings settings = {
+	.seed = 1,
+	.cpus = 1,
+	.services_max = 1,
+	.backends_max = 1,
+	.flow_mask = 0,
+	.tick_shift = 8,
+	.closing_ticks = 10,
+	.probation_ticks = 30,
+	.proven_tcp_ticks = 3600,
+	.proven_udp_ticks = 120,
+};
+
+/* An array that the agent reads and writes through mmap. */
+#define SHARED_ARRAY(name, value_type, count)      \
+	struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(max_entries, count);        \
+		__type(key, __u32);                \
+		__type(value, value_type);         \
+	} name SEC(".maps")
+
+/* From what clients connect to, to a service. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 64);
+	__type(key, struct service_key);
+	__type(value, struct service_target);
+} service_keys SEC(".maps");
+
+/* Datagrams under way in fragments: where the first one went. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment_owner);
+} fragments SEC(".maps");
+
+/* Interfaces that packets leave by; same index as "egress". */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, SLUICE_EGRESS_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} egress_ports SEC(".maps");
+
+/* Addresses that may be a VIP. */
+SHARED_ARRAY(vip_filter, struct vip_filter_line, SLUICE_VIP_FILTER_BITS / 512);
+SHARED_ARRAY(services, struct service, 1);
+/* The slot tables of all services. */
+SHARED_ARRAY(slots, struct slot_line, 1);
+SHARED_ARRAY(backends, struct backend, 1);
+/* What least_flows compares. */
+SHARED_ARRAY(backend_loads, struct backend_load, 1);
+SHARED_ARRAY(egress, struct egress, SLUICE_EGRESS_MAX);
+/* The flow table. */
+SHARED_ARRAY(flows, struct flow_bucket, 1);
+/* Counters: one record for each CPU and thing. */
+SHARED_ARRAY(backend_counters, struct counter, 1);
+SHARED_ARRAY(service_counters, struct counter, 1);
+SHARED_ARRAY(verdict_counters, struct verdict_counter, VERDICT_COUNT);
+SHARED_ARRAY(flow_counters, struct flow_counter, 1);
+/* What the maps were made for; the data plane itself does not read it. */
+SHARED_ARRAY(meta, struct meta, 1);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The data plane: what happens to a packet, step by step; each step is a header of its own. */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "count.h"
+#include "forward.h"
+#include "fragment.h"
+#include "maps.h"
+#include "packet.h"
+#include "parse.h"
+#include "pick.h"
+#include "service.h"
+
+static __always_inline enum verdict balance(struct xdp_md *ctx, struct packet *packet,
+					    struct route *route)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	enum verdict verdict;
+
+	verdict = parse_destination(data, end, packet);
+	if (verdict != VERDICT_NONE)
+		return verdict;
+	if (likely(!vip_is_possible(packet)))
+		return VERDICT_PASS_NOT_VIP;
+
+	verdict = parse_packet(data, end, packet);
+	if (unlikely(verdict != VERDICT_NONE))
+		return vip_answer(packet, verdict);
+
+	if (unlikely(packet->fragment == FRAGMENT_LATER)) {
+		verdict = fragment_follow(packet, route);
+	} else {
+		verdict = service_find(packet, route);
+		if (verdict == VERDICT_NONE)
+			verdict = backend_pick(packet, route);
+	}
+	if (unlikely(verdict != VERDICT_NONE))
+		return verdict;
+	if (unlikely(packet->fragment == FRAGMENT_FIRST))
+		fragment_record(packet, route);
+	return forward(ctx, packet, route);
+}
+
+/* The one place where a verdict becomes an XDP action. */
+#define ACTION_CASE(name, label, action, meaning) \
+	case VERDICT_##name:                      \
+		return VERDICT_ACTION_##action;
+
+static __always_inline enum verdict_action verdict_action(enum verdict verdict)
+{
+	switch (verdict) {
+		SLUICE_VERDICTS(ACTION_CASE)
+	default:
+		return VERDICT_ACTION_DROP;
+	}
+}
+
+static __always_inline int verdict_apply(struct xdp_md *ctx, enum verdict verdict,
+					 const struct route *route)
+{
+	switch (verdict_action(verdict)) {
+	case VERDICT_ACTION_PASS:
+		return XDP_PASS;
+	case VERDICT_ACTION_DROP:
+		return XDP_DROP;
+	case VERDICT_ACTION_FORWARD:
+		break;
+	}
+	if (likely(route->ifindex == ctx->ingress_ifindex))
+		return XDP_TX;
+	return (int)bpf_redirect_map(&egress_ports, route->egress, 0);
+}
+
+SEC("xdp")
+int sluice(struct xdp_md *ctx)
+{
+	struct packet packet;
+	struct route route = {.cpu = bpf_get_smp_processor_id()};
+	enum verdict verdict;
+
+	packet.length = 0;
+	verdict = balance(ctx, &packet, &route);
+	count_verdict(verdict, &packet, route.cpu);
+	if (route.service)
+		count_service(&packet, &route);
+	if (verdict_action(verdict) == VERDICT_ACTION_FORWARD)
+		count_backend(&packet, &route);
+	return verdict_apply(ctx, verdict, &route);
+}
+
+char _license[] SEC("license") = "GPL";
