@@ -27,12 +27,6 @@
 #define VERIFIER_LOG_SIZE (1u << 20)
 #define VERIFIER_TAIL     200
 
-/*
- * Ages in the flow table wrap at 2^13 ticks. Timeouts stay so far below it that an entry is swept
- * before its age wraps.
- */
-#define TIMEOUT_TICKS_MAX ((1u << SLUICE_SEEN_BITS) - 512)
-
 #define NOT_MAPPED        SIZE_MAX
 
 /* A map whose size the limits decide. */
@@ -139,93 +133,6 @@ uint32_t dataplane_tick(struct dataplane *dataplane)
 uint32_t dataplane_tick_ms(const struct dataplane *dataplane)
 {
 	return dataplane->tick_ms;
-}
-
-static uint32_t timeout_ticks(uint64_t timeout_ms, uint32_t tick_ms)
-{
-	uint64_t ticks = (timeout_ms + tick_ms - 1) / tick_ms;
-
-	if (ticks > TIMEOUT_TICKS_MAX)
-		return TIMEOUT_TICKS_MAX;
-	return ticks ? (uint32_t)ticks : 1;
-}
-
-static void settings_fill(struct dataplane *dataplane, const struct config *config,
-			  const struct meta *meta)
-{
-	struct timespec jiffy = {.tv_nsec = 4000000};
-	uint32_t hz, shift = 0, tick_ms;
-
-	/* The coarse clock moves once a jiffy. */
-	clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy);
-	hz = (uint32_t)((1000000000 + jiffy.tv_nsec / 2) / jiffy.tv_nsec);
-	while (2 * hz >= 3u << shift)
-		shift++;
-	tick_ms = (1000u << shift) / hz;
-	dataplane->tick_ms = tick_ms;
-	dataplane->maps.settings = (struct settings){
-		.seed = meta->seed,
-		.cpus = meta->cpus,
-		.services_max = meta->services_max,
-		.backends_max = meta->backends_max,
-		.flow_mask = meta->flow_buckets - 1,
-		.tick_shift = shift,
-		.closing_ticks = timeout_ticks(config->timeouts.closing_ms, tick_ms),
-		.probation_ticks = timeout_ticks(config->timeouts.probation_ms, tick_ms),
-		.proven_tcp_ticks = timeout_ticks(config->timeouts.tcp_idle_ms, tick_ms),
-		.proven_udp_ticks = timeout_ticks(config->timeouts.udp_idle_ms, tick_ms),
-	};
-}
-
-static void meta_fill(const struct config *config, struct meta *ret_meta)
-{
-	uint32_t buckets = 1;
-
-	while (buckets < config->limits.flows / SLUICE_FLOWS_PER_BUCKET && buckets < 1u << 28)
-		buckets *= 2;
-	*ret_meta = (struct meta){
-		.abi_version = SLUICE_ABI_VERSION,
-		.cpus = (uint32_t)libbpf_num_possible_cpus(),
-		.services_max = config->limits.services,
-		.backends_max = config->limits.backends,
-		.slot_lines = config->limits.slots / SLUICE_SLOTS_PER_LINE,
-		.flow_buckets = buckets,
-		.seed = config->seed,
-	};
-}
-
-static int meta_differs(const char *pin_dir, const char *what, uint64_t pinned, uint64_t wanted,
-			struct error *error)
-{
-	return error_set(error, -EEXIST,
-			 "%s: the pinned maps were made with %s %llu, and %llu is wanted now; put "
-			 "it back, or remove the pins with `sluiced --cleanup`, which stops "
-			 "forwarding and forgets all flows",
-			 pin_dir, what, (unsigned long long)pinned, (unsigned long long)wanted);
-}
-
-static int meta_check(const char *pin_dir, const struct meta *pinned, const struct meta *wanted,
-		      struct error *error)
-{
-	const struct {
-		const char *name;
-		uint64_t pinned, wanted;
-	} fields[] = {
-		{"ABI version", pinned->abi_version, wanted->abi_version},
-		{"limits.services", pinned->services_max, wanted->services_max},
-		{"limits.backends", pinned->backends_max, wanted->backends_max},
-		{"limits.slots (in lines of 16)", pinned->slot_lines, wanted->slot_lines},
-		{"limits.flows (in buckets of 8)", pinned->flow_buckets, wanted->flow_buckets},
-		{"agent.seed", pinned->seed, wanted->seed},
-		{"a number of CPUs of", pinned->cpus, wanted->cpus},
-	};
-
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		if (fields[i].pinned != fields[i].wanted)
-			return meta_differs(pin_dir, fields[i].name, fields[i].pinned,
-					    fields[i].wanted, error);
-	}
-	return 0;
 }
 
 /* Read the pinned meta record. Returns -ENOENT if nothing is pinned. */

@@ -72,6 +72,17 @@ void pins_path(const char *pin_dir, const char *prefix, const char *name, char p
 
 #define LINK_PREFIX "link-"
 
+/* In dataplane_meta.c. */
+
+/* meta_fill - what new maps would be made for; the instance is left 0. */
+void meta_fill(const struct config *config, struct meta *ret_meta);
+/* meta_check - whether pinned maps fit what is wanted: 0, or -EEXIST with what differs. */
+int meta_check(const char *pin_dir, const struct meta *pinned, const struct meta *wanted,
+	       struct error *error);
+/* settings_fill - the program's constants, into dataplane->maps.settings and tick_ms. */
+void settings_fill(struct dataplane *dataplane, const struct config *config,
+		   const struct meta *meta);
+
 /* In dataplane_nexthop.c. */
 
 /* way_write - put the way into the record of a backend, its next hop last. */
