@@ -104,8 +104,8 @@ $(BUILD)/bpf/%.bpf.o: %.bpf.c Makefile
 $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	@mkdir -p $(@D)
-	$(Q){ echo '#pragma GCC system_header'; echo '/* NOLINTBEGIN */'; \
-	      $(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf; echo '/* NOLINTEND */'; } >$@
+	$(Q){ echo '#pragma GCC system_header' && echo '/* NOLINTBEGIN */' && \
+	      $(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf && echo '/* NOLINTEND */'; } >$@
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libmodel.a $(BUILD)/libbase.a
 	$(call say,LINK,$@)
