@@ -27,6 +27,14 @@ struct scaled *scaled_find(const struct scaler *scaler, const char *service)
 	return scaled;
 }
 
+void scaled_problem(struct scaled *scaled, enum scaler_verb verb, const char *message)
+{
+	if (!scaled || (!*message && scaled->problem_verb != verb))
+		return;
+	snprintf(scaled->facts.problem, sizeof(scaled->facts.problem), "%s", message);
+	scaled->problem_verb = verb;
+}
+
 const struct scaler_facts *scaler_facts(const struct scaler *scaler, const char *service)
 {
 	const struct scaled *scaled = scaler ? scaled_find(scaler, service) : NULL;
@@ -75,8 +83,7 @@ int scaler_change(struct scaler *scaler, agent_edit_fn edit, struct backend_chan
 	if (!err)
 		return 0;
 	log_error("service %s: %s", change->service, error.text);
-	if (scaled)
-		snprintf(scaled->facts.problem, sizeof(scaled->facts.problem), "%s", error.text);
+	scaled_problem(scaled, SCALER_VERB_CREATE, error.text);
 	return err;
 }
 

@@ -102,8 +102,7 @@ static void job_problem(struct job *job, const char *message)
 	struct scaled *scaled = job->service ? scaled_find(job->scaler, job->service) : NULL;
 
 	snprintf(job->note, sizeof(job->note), "%s", message);
-	if (scaled)
-		snprintf(scaled->facts.problem, sizeof(scaled->facts.problem), "%s", message);
+	scaled_problem(scaled, job->verb, message);
 	if (*message)
 		log_warning("%s%s%s: %s", job->service ? "service " : "orphan",
 			    job->service ? job->service : "", job->service ? "" : job->name,
@@ -169,13 +168,15 @@ static bool answer_read(struct job *job, const json_t *answer, const char **ret_
 
 static void create_succeeded(struct job *job, const json_t *answer)
 {
+	struct target target = {.provisioner = "?"};
 	const char *wrong;
-	char message[256];
+	char message[512];
 
 	if (!answer_read(job, answer, &wrong)) {
+		target_find(job, &target);
 		snprintf(message, sizeof(message),
-			 "backend %s: the answer of its provisioner to create: %s", job->name,
-			 wrong);
+			 "provisioner %.256s: its answer to create %s: %s", target.provisioner,
+			 job->name, wrong);
 		job_problem(job, message);
 		creation_failed(job);
 		creation_give_up(job);
@@ -218,6 +219,7 @@ static void delete_done(struct job *job, const struct provisioner_result *result
 {
 	if (result->outcome == PROVISIONER_DONE) {
 		log_info("deleted %s", job->name);
+		job_problem(job, "");
 		job_gone(job);
 	} else if (result->outcome == PROVISIONER_GOING_ON) {
 		job_retry(job, GOING_ON_RETRY_MS);
@@ -408,10 +410,9 @@ static void created_finish(struct job *job, uint64_t now_ms)
 
 	if (!err) {
 		log_info("service %s: created %s", job->service, job->name);
-		if (scaled) {
+		scaled_problem(scaled, SCALER_VERB_CREATE, "");
+		if (scaled)
 			scaled->failed_in_a_row = 0;
-			scaled->facts.problem[0] = '\0';
-		}
 		return;
 	}
 	if (err == -EAGAIN && target_find(job, &target) &&
@@ -474,7 +475,7 @@ static bool name_known(const struct desired *desired, const struct pool *pool, c
 
 static void list_failed(struct scaled *scaled, const char *message)
 {
-	snprintf(scaled->facts.problem, sizeof(scaled->facts.problem), "%s", message);
+	scaled_problem(scaled, SCALER_VERB_LIST, message);
 	log_warning("service %s: %s", scaled->service, message);
 	scaled->list_at_ms = clock_monotonic_ms() + autoscale_backoff_ms(++scaled->list_failures);
 }
@@ -511,11 +512,12 @@ static void list_done(void *context, const struct provisioner_result *result)
 	if (result->outcome != PROVISIONER_DONE) {
 		list_failed(scaled, result->message);
 	} else if (!json_is_array(backends)) {
-		list_failed(scaled, "the answer of the provisioner to list: \"backends\" is no "
-				    "array; see the contract");
+		list_failed(scaled,
+			    "its provisioner: the answer to list has no array \"backends\"; "
+			    "see the contract");
 	} else {
 		scaled->listed = true;
-		scaled->facts.problem[0] = '\0';
+		scaled_problem(scaled, SCALER_VERB_LIST, "");
 		list_take(scaled, backends);
 	}
 }

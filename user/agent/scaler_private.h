@@ -21,6 +21,7 @@ struct scaled {
 	char *service;
 	bool wanted;
 	struct scaler_facts facts;
+	enum scaler_verb problem_verb; /* whose success ends facts.problem */
 	struct autoscale_memory memory;
 	struct sample *samples;
 	uint32_t sample_count;
@@ -61,6 +62,9 @@ struct scaler {
 	struct scaled *scaled;
 	struct job *jobs;
 };
+
+/* scaled_problem - remember, or with "" forget, the trouble with a verb. scaled may be NULL. */
+void scaled_problem(struct scaled *scaled, enum scaler_verb verb, const char *message);
 
 struct scaled *scaled_find(const struct scaler *scaler, const char *service);
 

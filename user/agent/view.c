@@ -120,7 +120,9 @@ static json_t *drain_view(const struct agent *agent, const struct pool *pool,
 		deadline = json_real(0);
 	else
 		deadline = json_real((double)(backend->deadline_ms - now_ms) / 1000);
-	eta = agent_live(agent, pool, backend) ? json_null() : json_real(0);
+	/* Before the first pass nothing has been counted. */
+	eta = agent_live(agent, pool, backend) || !sweeper_passes(agent->sweeper) ? json_null()
+										  : json_real(0);
 	return json_pack("{so,so}", "deadline_in_s", deadline, "eta_s", eta);
 }
 
