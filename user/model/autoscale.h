@@ -56,7 +56,7 @@ struct autoscale_output {
 	uint32_t create;  /* start so many creations */
 	uint32_t drain;   /* start so many drains */
 	enum autoscale_why why;
-	char text[160]; /* the reason in words and numbers, for people */
+	char text[200]; /* the reason in words and numbers, for people */
 };
 
 /* autoscale_step - one decision, called about once a second. */
