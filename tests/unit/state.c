@@ -1,0 +1,643 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Tests of user/model/state.h: blocks and numbers, lives of backends, reloads, saved state. */
+#include "make.h"
+
+#include <errno.h>
+
+#include "model/plan.h"
+#include "sluice/limits.h"
+
+static void service_add(struct state *state, const char *name, const char *vip, uint32_t max)
+{
+	struct service_config service = service_make(name, vip, 80, max);
+	struct error error;
+
+	if (state_service_add(state, &service, ORIGIN_CONFIG, &error))
+		fail_msg("%s", error.text);
+}
+
+static void backend_add(struct state *state, const char *service, const char *name,
+			const char *address)
+{
+	struct backend_config backend = backend_make(name, address, 100);
+	struct error error;
+
+	if (state_backend_add(state, service, &backend, ORIGIN_RUNTIME, &error))
+		fail_msg("%s", error.text);
+}
+
+static struct pool_backend *backend_of(const struct state *state, const char *service,
+				       const char *name)
+{
+	struct pool_backend *backend = pool_backend(state_pool(state, service), name);
+
+	assert_non_null(backend);
+	return backend;
+}
+
+static void blocks_are_apart(void **context)
+{
+	struct state *state = state_new(&limits_small);
+	const struct pool *a, *b;
+
+	(void)context;
+	service_add(state, "a", "192.0.2.1", 8);
+	service_add(state, "b", "192.0.2.2", 30);
+	a = state_pool(state, "a");
+	b = state_pool(state, "b");
+	assert_int_equal(a->backend_capacity, 14);
+	assert_int_equal(b->backend_capacity, 41);
+	assert_int_equal(a->id, 0);
+	assert_int_equal(b->id, 1);
+	assert_int_equal(b->backend_base, 14);
+	assert_int_equal(a->slot_count, SLUICE_SLOTS_SMALL);
+	assert_int_equal(b->slot_count, SLUICE_SLOTS_MEDIUM);
+	/* 4,093 slots fill 256 lines, 16,381 fill 1,024. */
+	assert_int_equal(a->slot_line[0], 0);
+	assert_int_equal(a->slot_line[1], 256);
+	assert_int_equal(b->slot_line[0], 512);
+	assert_int_equal(b->slot_line[1], 1536);
+	assert_null(state_pool(state, "c"));
+	state_free(state);
+}
+
+static void blocks_wait_for_purge(void **context)
+{
+	struct state *state = state_new(&limits_small);
+
+	(void)context;
+	service_add(state, "a", "192.0.2.1", 8);
+	service_add(state, "b", "192.0.2.2", 8);
+	assert_int_equal(state_service_remove(state, "a", NULL), 0);
+	assert_int_equal(state->retired_count, 1);
+	service_add(state, "c", "192.0.2.3", 8);
+	assert_int_equal(state_pool(state, "c")->id, 2);
+	assert_int_equal(state_pool(state, "c")->backend_base, 28);
+	assert_int_equal(state_pool(state, "c")->slot_line[0], 1024);
+	state_purged(state);
+	service_add(state, "d", "192.0.2.4", 8);
+	assert_int_equal(state_pool(state, "d")->id, 0);
+	assert_int_equal(state_pool(state, "d")->backend_base, 0);
+	assert_int_equal(state_pool(state, "d")->slot_line[0], 0);
+	assert_int_equal(state_pool(state, "d")->slot_line[1], 256);
+	state_free(state);
+}
+
+static void numbers_wait_for_purge(void **context)
+{
+	struct state *state = state_new(&limits_small);
+	struct error error;
+
+	(void)context;
+	service_add(state, "a", "192.0.2.1", 1);
+	/* A capacity of 1 + 0 + 4. */
+	for (uint32_t number = 0; number < 5; number++) {
+		backend_add(state, "a", "w", "10.0.0.1");
+		assert_int_equal(backend_of(state, "a", "w")->number, number);
+		if (number == 2)
+			state_purged(state);
+		assert_int_equal(state_backend_remove(state, "a", "w", NULL), 0);
+	}
+	/* 0 and 1 were purged and come back after the fresh ones; 2, 3, 4 wait. */
+	backend_add(state, "a", "w", "10.0.0.1");
+	assert_int_equal(backend_of(state, "a", "w")->number, 0);
+	assert_int_equal(state_backend_remove(state, "a", "w", NULL), 0);
+	backend_add(state, "a", "w", "10.0.0.1");
+	assert_int_equal(state_backend_remove(state, "a", "w", NULL), 0);
+	{
+		struct backend_config backend = backend_make("w", "10.0.0.1", 100);
+
+		assert_int_equal(state_backend_add(state, "a", &backend, ORIGIN_RUNTIME, &error),
+				 -ENOSPC);
+	}
+	assert_message(&error, "backend w: all 5 numbers of service a are in use or wait until "
+			       "flows of removed backends are gone; try again later or raise "
+			       "backends_max");
+	assert_null(pool_backend(state_pool(state, "a"), "w"));
+	state_purged(state);
+	backend_add(state, "a", "w", "10.0.0.1");
+	assert_int_equal(backend_of(state, "a", "w")->number, 0);
+	state_free(state);
+}
+
+static void assert_refused(int code, int want, const struct error *error, const char *text)
+{
+	assert_string_equal(error->text, text);
+	assert_int_equal(code, want);
+}
+
+static void limits_are_named(void **context)
+{
+	struct limits_config limits = {.services = 1, .backends = 100, .slots = 20000, .flows = 8};
+	struct service_config service = service_make("b", "192.0.2.2", 80, 8);
+	struct state *state = state_new(&limits);
+	struct error error;
+
+	(void)context;
+	service_add(state, "a", "192.0.2.1", 8);
+	assert_refused(state_service_add(state, &service, ORIGIN_CONFIG, &error), -ENOSPC, &error,
+		       "service b: no room left in limits.services 1; raise it (and lower "
+		       "backends_max where it is too large)");
+	state->limits.services = 4;
+	service.backends_max = 80;
+	assert_refused(state_service_add(state, &service, ORIGIN_CONFIG, &error), -ENOSPC, &error,
+		       "service b: no room left in limits.backends 100; raise it (and lower "
+		       "backends_max where it is too large)");
+	service.backends_max = 30;
+	assert_refused(state_service_add(state, &service, ORIGIN_CONFIG, &error), -ENOSPC, &error,
+		       "service b: no room left in limits.slots 20000; raise it (and lower "
+		       "backends_max where it is too large)");
+	assert_int_equal(state->pool_count, 1);
+	service.backends_max = 8;
+	assert_int_equal(state_service_add(state, &service, ORIGIN_CONFIG, &error), 0);
+	assert_int_equal(state_service_remove(state, "b", &error), 0);
+	assert_refused(state_service_add(state, &service, ORIGIN_CONFIG, &error), -ENOSPC, &error,
+		       "service b: no room left in limits.slots 20000; raise it (and lower "
+		       "backends_max where it is too large), or try again when flows of removed "
+		       "services are gone");
+	state_free(state);
+}
+
+static void services_refused(void **context)
+{
+	struct service_config service = service_make("a", "192.0.2.2", 80, 8);
+	struct backend_config twins[] = {backend_make("w1", "10.0.0.1", 1),
+					 backend_make("w2", "10.0.0.1", 1)};
+	struct state *state = state_new(&limits_small);
+	struct error error;
+
+	(void)context;
+	service_add(state, "a", "192.0.2.1", 8);
+	assert_refused(state_service_add(state, &service, ORIGIN_RUNTIME, &error), -EEXIST, &error,
+		       "service a: is there already; remove it first or choose another name");
+	service = service_make("b", "192.0.2.1", 80, 8);
+	assert_refused(state_service_add(state, &service, ORIGIN_RUNTIME, &error), -EEXIST, &error,
+		       "service b: 192.0.2.1 tcp port 80 belongs to service a; give it another or "
+		       "remove that service");
+	service.vip = ip_make("192.0.2.3");
+	service.backends = twins;
+	service.backend_count = 2;
+	assert_refused(state_service_add(state, &service, ORIGIN_RUNTIME, &error), -EEXIST, &error,
+		       "backend w2: address 10.0.0.1 belongs to backend w1 of service b; remove "
+		       "that first");
+	assert_refused(state_service_remove(state, "b", &error), -ENOENT, &error,
+		       "service b: is not there; 'sluice service ls' lists those that are");
+	assert_int_equal(state->pool_count, 1);
+	assert_int_equal(state->retired_count, 0);
+	state_free(state);
+}
+
+static void backends_refused(void **context)
+{
+	struct backend_config backend = backend_make("w2", "10.0.0.1", 100);
+	struct state *state = state_new(&limits_small);
+	struct error error;
+
+	(void)context;
+	service_add(state, "a", "192.0.2.1", 2);
+	backend_add(state, "a", "w1", "10.0.0.1");
+	assert_refused(state_backend_add(state, "b", &backend, ORIGIN_RUNTIME, &error), -ENOENT,
+		       &error, "service b: is not there; 'sluice service ls' lists those that are");
+	assert_refused(state_backend_add(state, "a", &backend, ORIGIN_RUNTIME, &error), -EEXIST,
+		       &error,
+		       "backend w2: address 10.0.0.1 belongs to backend w1 of service a; remove "
+		       "that first");
+	backend = backend_make("w1", "10.0.0.2", 100);
+	assert_refused(state_backend_add(state, "a", &backend, ORIGIN_RUNTIME, &error), -EEXIST,
+		       &error,
+		       "backend w1: service a has one of this name; remove it first or choose "
+		       "another name");
+	backend = backend_make("w2", "192.0.2.1", 100);
+	assert_refused(state_backend_add(state, "a", &backend, ORIGIN_RUNTIME, &error), -EINVAL,
+		       &error,
+		       "backend w2: address 192.0.2.1 is the VIP of service a; give the server's "
+		       "own address");
+	backend = backend_make("w2", "10.0.0.2", 1001);
+	assert_refused(state_backend_add(state, "a", &backend, ORIGIN_RUNTIME, &error), -EINVAL,
+		       &error, "backend w2: weight 1001 is above 1000; 0 gives it no new flows");
+	assert_refused(state_backend_weight(state, "a", "w1", 1001, &error), -EINVAL, &error,
+		       "backend w1: weight 1001 is above 1000; 0 gives it no new flows");
+	assert_refused(state_backend_remove(state, "a", "w9", &error), -ENOENT, &error,
+		       "backend w9: service a has none of this name; 'sluice backend ls a' lists "
+		       "those that it has");
+	backend_add(state, "a", "w2", "10.0.0.2");
+	assert_refused(state_backend_intend(state, "a", "w3", &error), -ENOSPC, &error,
+		       "backend w3: service a has its backends_max of 2; raise it in the config");
+	assert_refused(state_backend_undrain(state, "a", "w1", &error), -EINVAL, &error,
+		       "backend w1: is active, not draining; nothing to take back");
+	state_free(state);
+}
+
+static void life_of_a_backend(void **context)
+{
+	struct state *state = state_new(&limits_small);
+	struct ip address = ip_make("10.0.0.9");
+	struct pool_backend *backend;
+	struct error error;
+
+	(void)context;
+	service_add(state, "a", "192.0.2.1", 8);
+	assert_int_equal(state_backend_intend(state, "a", "a-sluice-7", &error), 0);
+	assert_int_equal(state_pool(state, "a")->sequence, 7);
+	backend = backend_of(state, "a", "a-sluice-7");
+	assert_int_equal(backend->life, LIFE_PROVISIONING);
+	assert_int_equal(backend->origin, ORIGIN_AUTOSCALE);
+	assert_int_equal(backend->number, NO_NUMBER);
+	assert_false(backend_alive(backend));
+	assert_int_equal(backend_weight(backend), 0);
+	assert_refused(state_backend_drain(state, "a", "a-sluice-7", 0, &error), -EINVAL, &error,
+		       "backend a-sluice-7: is provisioning and has no flows to drain; remove it "
+		       "instead");
+	assert_int_equal(state_backend_created(state, "a", "a-sluice-7", &address, 81, &error), 0);
+	assert_int_equal(backend->life, LIFE_ACTIVE);
+	assert_int_equal(backend->port, 81);
+	assert_int_equal(backend->number, 0);
+	assert_int_equal(backend_weight(backend), 100);
+	assert_int_equal(state_backend_created(state, "a", "a-sluice-7", &address, 81, &error),
+			 -EINVAL);
+	assert_int_equal(state_backend_fail(state, "a", "a-sluice-7", "x", &error), -EINVAL);
+	assert_int_equal(state_backend_weight(state, "a", "a-sluice-7", 5, &error), 0);
+	assert_int_equal(backend_weight(backend), 5);
+	assert_int_equal(state_backend_drain(state, "a", "a-sluice-7", 1234, &error), 0);
+	assert_int_equal(backend_weight(backend), 0);
+	assert_true(backend_alive(backend));
+	assert_int_equal(state_backend_drain(state, "a", "a-sluice-7", 5678, &error), 0);
+	assert_int_equal(backend->deadline_ms, 5678);
+	assert_int_equal(state_backend_undrain(state, "a", "a-sluice-7", &error), 0);
+	assert_int_equal(backend->deadline_ms, 0);
+	assert_int_equal(backend_weight(backend), 5);
+	assert_int_equal(state_backend_deleting(state, "a", "a-sluice-7", &error), 0);
+	assert_int_equal(backend->number, NO_NUMBER);
+	assert_false(backend_alive(backend));
+	assert_int_equal(state_pool(state, "a")->retired[0], NUMBER_RETIRED);
+	assert_int_equal(state_backend_fail(state, "a", "a-sluice-7", "quota", &error), 0);
+	assert_string_equal(backend->note, "quota");
+	assert_int_equal(state_backend_deleting(state, "a", "a-sluice-7", &error), 0);
+	assert_int_equal(state_backend_remove(state, "a", "a-sluice-7", &error), 0);
+	assert_null(pool_backend(state_pool(state, "a"), "a-sluice-7"));
+	/* Its name is not minted again. */
+	assert_int_equal(state_backend_intend(state, "a", "a-sluice-3", &error), 0);
+	assert_int_equal(state_pool(state, "a")->sequence, 7);
+	state_free(state);
+}
+
+/* A config of one service with backends, applied. */
+struct web {
+	struct backend_config backends[4];
+	struct autoscale_config scale;
+	struct service_config service;
+	struct config config;
+};
+
+static void web_make(struct web *web)
+{
+	*web = (struct web){
+		.backends = {backend_make("w1", "10.0.0.1", 100),
+			     backend_make("w2", "10.0.0.2", 100)},
+		.scale = {.provisioner = (char *)(uintptr_t) "/p",
+			  .target = 100,
+			  .min = 1,
+			  .max = 4,
+			  .step_down = 1,
+			  .creating_max = 1,
+			  .call_timeout_ms = 1000},
+		.service = service_make("web", "192.0.2.80", 80, 8),
+		.config = {.limits = limits_small},
+	};
+	web->service.backends = web->backends;
+	web->service.backend_count = 2;
+	web->config.services = &web->service;
+	web->config.service_count = 1;
+}
+
+static void apply(struct state *state, const struct web *web)
+{
+	struct error error;
+
+	if (state_apply(state, &web->config, &error))
+		fail_msg("%s", error.text);
+}
+
+/* The steps from before to after; before goes. */
+static size_t steps_since(struct state *before, const struct state *after)
+{
+	struct plan *plan;
+	size_t count;
+
+	assert_int_equal(plan_make(before, after, &plan), 0);
+	count = plan->step_count;
+	plan_free(plan);
+	state_free(before);
+	return count;
+}
+
+static void reload_changes_nothing(void **context)
+{
+	struct state *state = state_new(&limits_small), *before;
+	struct web web;
+
+	(void)context;
+	web_make(&web);
+	apply(state, &web);
+	before = state_clone(state);
+	apply(state, &web);
+	assert_int_equal(steps_since(before, state), 0);
+	state_free(state);
+}
+
+static void reload_keeps_runtime(void **context)
+{
+	struct state *state = state_new(&limits_small);
+	struct ip address = ip_make("10.0.0.9");
+	struct web web;
+
+	(void)context;
+	web_make(&web);
+	web.service.autoscale = &web.scale;
+	apply(state, &web);
+	backend_add(state, "web", "extra", "10.0.0.8");
+	assert_int_equal(state_backend_intend(state, "web", "web-sluice-1", NULL), 0);
+	assert_int_equal(state_backend_created(state, "web", "web-sluice-1", &address, 0, NULL), 0);
+	assert_int_equal(state_backend_weight(state, "web", "w1", 7, NULL), 0);
+	assert_int_equal(state_backend_weight(state, "web", "w2", 7, NULL), 0);
+	assert_int_equal(state_backend_drain(state, "web", "w2", 99, NULL), 0);
+	state_pool(state, "web")->service->autoscale->max = 6;
+	state_pool(state, "web")->service->autoscale->paused = true;
+	web.backends[1].weight = 50;
+	web.scale.min = 2;
+	apply(state, &web);
+	assert_int_equal(backend_weight(backend_of(state, "web", "w1")), 7);
+	assert_int_equal(backend_of(state, "web", "w2")->life, LIFE_DRAINING);
+	assert_int_equal(backend_of(state, "web", "w2")->deadline_ms, 99);
+	assert_int_equal(backend_of(state, "web", "w2")->weight, 50);
+	assert_int_equal(backend_of(state, "web", "w2")->weight_runtime, NO_WEIGHT);
+	assert_int_equal(backend_of(state, "web", "extra")->origin, ORIGIN_RUNTIME);
+	assert_int_equal(backend_of(state, "web", "web-sluice-1")->life, LIFE_ACTIVE);
+	assert_int_equal(state_pool(state, "web")->service->autoscale->max, 6);
+	assert_int_equal(state_pool(state, "web")->service->autoscale->min, 2);
+	assert_true(state_pool(state, "web")->service->autoscale->paused);
+	web.scale.max = 5;
+	apply(state, &web);
+	assert_int_equal(state_pool(state, "web")->service->autoscale->max, 5);
+	state_free(state);
+}
+
+static void reload_follows_config(void **context)
+{
+	struct state *state = state_new(&limits_small);
+	struct web web;
+
+	(void)context;
+	web_make(&web);
+	apply(state, &web);
+	backend_add(state, "web", "w3", "10.0.0.3");
+	/* w1 has another address, w2 is dropped, w3 is the config's now. */
+	web.backends[0] = backend_make("w1", "10.0.0.2", 100);
+	web.backends[1] = backend_make("w3", "10.0.0.3", 20);
+	apply(state, &web);
+	assert_int_equal(state_pool(state, "web")->backend_count, 2);
+	assert_int_equal(backend_of(state, "web", "w1")->number, 3);
+	assert_int_equal(backend_of(state, "web", "w3")->number, 2);
+	assert_int_equal(backend_of(state, "web", "w3")->origin, ORIGIN_CONFIG);
+	assert_int_equal(backend_of(state, "web", "w3")->weight, 20);
+	web.config.service_count = 0;
+	apply(state, &web);
+	assert_int_equal(state->pool_count, 0);
+	assert_int_equal(state->retired_count, 1);
+	state_free(state);
+}
+
+static void reload_moves_blocks(void **context)
+{
+	struct state *state = state_new(&limits_small);
+	struct ip address = ip_make("10.0.0.9");
+	struct web web;
+
+	(void)context;
+	web_make(&web);
+	apply(state, &web);
+	assert_int_equal(state_backend_intend(state, "web", "web-sluice-4", NULL), 0);
+	assert_int_equal(state_backend_created(state, "web", "web-sluice-4", &address, 0, NULL), 0);
+	assert_int_equal(state_backend_intend(state, "web", "web-sluice-5", NULL), 0);
+	assert_int_equal(state_backend_weight(state, "web", "w1", 7, NULL), 0);
+	web.service.port = 443;
+	apply(state, &web);
+	/* What the autoscaler has made is not forgotten, nor what a person set. */
+	assert_int_equal(state_pool(state, "web")->id, 1);
+	assert_int_equal(state_pool(state, "web")->sequence, 5);
+	assert_int_equal(backend_of(state, "web", "web-sluice-4")->number, 2);
+	assert_int_equal(backend_of(state, "web", "web-sluice-5")->life, LIFE_PROVISIONING);
+	assert_int_equal(backend_weight(backend_of(state, "web", "w1")), 7);
+	assert_int_equal(state->retired_count, 1);
+	web.service.backends_max = 9;
+	apply(state, &web);
+	assert_int_equal(state_pool(state, "web")->slot_count, SLUICE_SLOTS_MEDIUM);
+	assert_int_equal(state->retired_count, 2);
+	state_free(state);
+}
+
+static void reload_config_wins(void **context)
+{
+	struct state *state = state_new(&limits_small);
+	struct service_config service = service_make("web", "192.0.2.81", 80, 8);
+	struct error error;
+	struct web web;
+
+	(void)context;
+	assert_int_equal(state_service_add(state, &service, ORIGIN_RUNTIME, NULL), 0);
+	service.name = (char *)(uintptr_t) "other";
+	service.vip = ip_make("192.0.2.82");
+	assert_int_equal(state_service_add(state, &service, ORIGIN_RUNTIME, NULL), 0);
+	web_make(&web);
+	apply(state, &web);
+	assert_int_equal(state->pool_count, 2);
+	assert_int_equal(state_pool(state, "web")->origin, ORIGIN_CONFIG);
+	assert_true(ip_equal(&state_pool(state, "web")->service->vip, &web.service.vip));
+	assert_int_equal(state_pool(state, "other")->origin, ORIGIN_RUNTIME);
+	web.service.vip = ip_make("192.0.2.82");
+	assert_refused(state_apply(state, &web.config, &error), -EEXIST, &error,
+		       "service other: 192.0.2.82 tcp port 80 belongs to service web; give it "
+		       "another or remove that service");
+	state_free(state);
+}
+
+static void reload_keeps_limits(void **context)
+{
+	struct state *state = state_new(&limits_small);
+	struct error error;
+	struct web web;
+
+	(void)context;
+	web_make(&web);
+	web.config.limits.backends = 2048;
+	assert_refused(state_apply(state, &web.config, &error), -EINVAL, &error,
+		       "limits.backends: the maps were made for 1024, the config wants 2048; "
+		       "detach every interface and start the agent anew, or leave it at 1024");
+	state_free(state);
+}
+
+/* A state with something of everything. */
+static struct state *state_full(void)
+{
+	struct state *state = state_new(&limits_small);
+	struct ip address = ip_make("2001:db8::9");
+	struct web web;
+
+	web_make(&web);
+	web.service.autoscale = &web.scale;
+	apply(state, &web);
+	service_add(state, "gone", "192.0.2.81", 8);
+	service_add(state, "dns", "2001:db8::53", 30);
+	assert_int_equal(state_service_remove(state, "gone", NULL), 0);
+	backend_add(state, "dns", "d1", "2001:db8::1");
+	backend_add(state, "dns", "d2", "2001:db8::2");
+	backend_add(state, "dns", "d3", "2001:db8::3");
+	assert_int_equal(state_backend_remove(state, "dns", "d1", NULL), 0);
+	state_pool(state, "dns")->retired[0] = NUMBER_PURGED;
+	assert_int_equal(state_backend_remove(state, "dns", "d2", NULL), 0);
+	assert_int_equal(state_backend_intend(state, "web", "web-sluice-1", NULL), 0);
+	assert_int_equal(state_backend_created(state, "web", "web-sluice-1", &address, 8, NULL), 0);
+	assert_int_equal(state_backend_drain(state, "web", "web-sluice-1", 1790000000000, NULL), 0);
+	assert_int_equal(state_backend_intend(state, "web", "web-sluice-2", NULL), 0);
+	assert_int_equal(state_backend_fail(state, "web", "web-sluice-2", "no \"quota\"", NULL), 0);
+	assert_int_equal(state_backend_weight(state, "web", "w1", 0, NULL), 0);
+	return state;
+}
+
+static void json_round_trip(void **context)
+{
+	struct state *state = state_full(), *copy = NULL;
+	json_t *first = state_to_json(state), *second, *third;
+	struct error error;
+
+	(void)context;
+	assert_non_null(first);
+	if (state_from_json(first, &copy, &error))
+		fail_msg("%s", error.text);
+	second = state_to_json(copy);
+	assert_true(json_equal(first, second));
+	assert_int_equal(steps_since(state_clone(state), copy), 0);
+	assert_int_equal(copy->retired_count, 1);
+	assert_int_equal(state_pool(copy, "dns")->retired[0], NUMBER_PURGED);
+	assert_int_equal(state_pool(copy, "dns")->retired[1], NUMBER_RETIRED);
+	assert_string_equal(backend_of(copy, "web", "web-sluice-2")->note, "no \"quota\"");
+	state_free(state);
+	state = state_clone(copy);
+	state_free(copy);
+	third = state_to_json(state);
+	assert_true(json_equal(first, third));
+	json_decref(first);
+	json_decref(second);
+	json_decref(third);
+	state_free(state);
+}
+
+/* Follow "pools.0.id" down. */
+static json_t *json_at(json_t *value, const char *path)
+{
+	char copy[128], *saved = NULL;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	for (char *part = strtok_r(copy, ".", &saved); part; part = strtok_r(NULL, ".", &saved))
+		value = json_is_array(value) ? json_array_get(value, strtoul(part, NULL, 10))
+					     : json_object_get(value, part);
+	return value;
+}
+
+static void json_damage(void **context)
+{
+	static const struct {
+		const char *path, *key, *value;
+	} rows[] = {
+		{"", "version", "2"},
+		{"", "limits", "null"},
+		{"limits", "services", "-1"},
+		{"limits", "services", "1"},
+		{"limits", "slots", "1000"},
+		{"", "pools", "7"},
+		{"", "retired", "[{}]"},
+		{"pools.0", "id", "1"},
+		{"pools.0", "id", "99"},
+		{"pools.0", "backend_base", "14"},
+		{"pools.0", "backend_capacity", "0"},
+		{"pools.0", "slot_count", "16381"},
+		{"pools.0", "slot_line", "[0]"},
+		{"pools.0", "slot_line", "[0, 0]"},
+		{"pools.0", "origin", "\"nowhere\""},
+		{"pools.0", "sequence", "\"1\""},
+		{"pools.0", "retired", "[-1]"},
+		{"pools.0", "retired", "[14]"},
+		{"pools.0", "scale_configured", "{}"},
+		{"pools.0", "service", "[]"},
+		{"pools.0", "backends", "{}"},
+		{"pools.0.service", "name", "\"dns\""},
+		{"pools.0.service", "backends_max", "9"},
+		{"pools.1.service", "protocol", "\"sctp\""},
+		{"pools.0.backends.0", "name", "\"w2\""},
+		{"pools.0.backends.0", "name", "\"W\""},
+		{"pools.0.backends.0", "address", "\"10.0.0.2\""},
+		{"pools.0.backends.0", "address", "\"0.0.0.0\""},
+		{"pools.0.backends.0", "number", "1"},
+		{"pools.0.backends.0", "number", "14"},
+		{"pools.0.backends.0", "number", "null"},
+		{"pools.0.backends.0", "state", "\"lazy\""},
+		{"pools.0.backends.0", "weight", "1001"},
+		{"pools.0.backends.0", "weight_runtime", "4294967295"},
+		{"pools.0.backends.0", "deadline_ms", "\"soon\""},
+		{"pools.0.backends.0", "port", "65536"},
+	};
+	struct state *state = state_full();
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *object = state_to_json(state), *place = json_at(object, rows[i].path);
+		struct error error = {.text = ""};
+		struct state *copy = NULL;
+
+		assert_true(json_is_object(place));
+		json_object_set_new(place, rows[i].key,
+				    json_loads(rows[i].value, JSON_DECODE_ANY, NULL));
+		if (state_from_json(object, &copy, &error) != -EINVAL)
+			fail_msg("%s.%s = %s is taken", rows[i].path, rows[i].key, rows[i].value);
+		assert_null(copy);
+		assert_int_equal(strncmp(error.text, "saved state: ", 13), 0);
+		json_decref(object);
+	}
+	state_free(state);
+}
+
+static void json_damage_says_where(void **context)
+{
+	struct state *state = state_full(), *copy = NULL;
+	json_t *object = state_to_json(state);
+	struct error error;
+
+	(void)context;
+	json_object_set_new(json_at(object, "pools.1.backends.0"), "weight", json_integer(-1));
+	assert_refused(state_from_json(object, &copy, &error), -EINVAL, &error,
+		       "saved state: pools[1].weight: is absent, not a whole number, or out of "
+		       "range");
+	json_decref(object);
+	state_free(state);
+}
+
+static const struct CMUnitTest cases[] = {
+	CASE(blocks_are_apart, "unit/state: each service has records and slot lines of its own"),
+	CASE(blocks_wait_for_purge, "unit/state: blocks of a removed service wait for a purge"),
+	CASE(numbers_wait_for_purge, "unit/state: numbers of removed backends wait for a purge"),
+	CASE(limits_are_named, "unit/state: a limit that is reached is named"),
+	CASE(services_refused, "unit/state: doubled services are refused and change nothing"),
+	CASE(backends_refused, "unit/state: wrong changes of backends are refused with a reason"),
+	CASE(life_of_a_backend, "unit/state: a backend is created, weighed, drained and deleted"),
+	CASE(reload_changes_nothing, "unit/state: the same config again changes nothing"),
+	CASE(reload_keeps_runtime, "unit/state: run-time changes survive a reload"),
+	CASE(reload_follows_config, "unit/state: a reload follows addresses, names and weights"),
+	CASE(reload_moves_blocks, "unit/state: a new port or table size keeps the pool"),
+	CASE(reload_config_wins, "unit/state: the config wins over services added at run time"),
+	CASE(reload_keeps_limits, "unit/state: a reload cannot change the size of the maps"),
+	CASE(json_round_trip, "unit/state: a state survives the way through JSON"),
+	CASE(json_damage, "unit/state: a damaged saved state is refused"),
+	CASE(json_damage_says_where, "unit/state: a damaged saved state is refused with its place"),
+};
+
+UNIT_MAIN("state", cases)
