@@ -163,11 +163,23 @@ static void poll_ready(uv_poll_t *poll, int status, int events)
 	server_run(poll->data);
 }
 
+static unsigned int connection_count(struct http_server *server)
+{
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+	return info ? info->num_connections : 0;
+}
+
 static void server_run(struct http_server *server)
 {
 	MHD_UNSIGNED_LONG_LONG timeout_ms;
+	bool full = connection_count(server) >= CONNECTIONS_MAX;
 
 	MHD_run(server->daemon);
+	/* With no room left the library stops listening; it listens again at the start of a run. */
+	if (full && connection_count(server) < CONNECTIONS_MAX)
+		MHD_run(server->daemon);
 	if (MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES)
 		uv_timer_start(&server->timer, timer_expired, timeout_ms, 0);
 	else
