@@ -200,8 +200,8 @@ static void wrong_shape(void **context)
 		 "c.yaml:6:5: unknown key 'wait'; known here: name, vip, protocol, port, mode, "
 		 "tracking, affinity, scheduler, empty, quic, grace_ms, drain_ms, backends_max, "
 		 "backends, autoscale"},
-		{WEB "    backends:\n      - name: a\n        adress: 10.0.0.1\n",
-		 "c.yaml:8:9: unknown key 'adress'; did you mean 'address'?"},
+		{WEB "    backends:\n      - name: a\n        addressx: 10.0.0.1\n",
+		 "c.yaml:8:9: unknown key 'addressx'; did you mean 'address'?"},
 		{WEB "    port: 81\n", "c.yaml:6:5: key 'port' is here twice; remove one"},
 		{"services: {}\n",
 		 "c.yaml:1:11: services is not a list; begin each entry with '- '"},
@@ -399,8 +399,8 @@ static void json_messages(void **context)
 		     "\"port\": 80, \"backends\": [{\"name\": \"a\", \"address\": \"10.0.0.1\"}, "
 		     "{\"name\": \"b\", \"address\": \"10.0.0.2\", \"weight\": 1200}]}",
 		     "backends[1].weight 1200 is above 1000; give 0 to 1000", false);
-	json_refused("{\"name\": \"web\", \"backends\": [{\"nam\": \"a\"}]}",
-		     "backends[0]: unknown key 'nam'; did you mean 'name'?", false);
+	json_refused("{\"name\": \"web\", \"backends\": [{\"namex\": \"a\"}]}",
+		     "backends[0]: unknown key 'namex'; did you mean 'name'?", false);
 	json_refused("{\"name\": \"b\", \"address\": \"10.0.0.1\", \"port\": 0}",
 		     "port 0 is below 1; give 1 to 65535", true);
 	json_refused("{\"name\": \"b\", \"address\": \"10.0.0.1\", \"weight\": 1.5}",

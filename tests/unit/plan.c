@@ -344,6 +344,9 @@ static void random_change(struct state *state, uint64_t *random)
 	case 6:
 		state_backend_drain(state, service, name, 0, &error);
 		break;
+	case 12:
+		state_backend_drained(state, service, name, &error);
+		break;
 	case 7:
 		state_backend_undrain(state, service, name, &error);
 		break;

@@ -281,6 +281,33 @@ static void life_of_a_backend(void **context)
 	state_free(state);
 }
 
+static void drained_and_back(void **context)
+{
+	struct state *state = state_new(&limits_small);
+	struct pool_backend *backend;
+	struct error error;
+
+	(void)context;
+	service_add(state, "a", "192.0.2.1", 2);
+	backend_add(state, "a", "w1", "10.0.0.1");
+	backend_add(state, "a", "w2", "10.0.0.2");
+	assert_refused(state_backend_drained(state, "a", "w1", &error), -EINVAL, &error,
+		       "backend w1: is active, not draining");
+	assert_int_equal(state_backend_drain(state, "a", "w1", 5, &error), 0);
+	assert_int_equal(state_backend_drained(state, "a", "w1", &error), 0);
+	backend = backend_of(state, "a", "w1");
+	assert_false(backend_alive(backend));
+	assert_int_equal(backend->number, NO_NUMBER);
+	assert_int_equal(backend->deadline_ms, 0);
+	/* Its place in the pool is kept for it, its number is not. */
+	assert_int_equal(state_backend_intend(state, "a", "w3", &error), -ENOSPC);
+	assert_int_equal(state_backend_undrain(state, "a", "w1", &error), 0);
+	assert_true(backend_alive(backend));
+	assert_int_equal(backend->number, 2);
+	assert_int_equal(backend_weight(backend), 100);
+	state_free(state);
+}
+
 /* A config of one service with backends, applied. */
 struct web {
 	struct backend_config backends[4];
@@ -363,10 +390,13 @@ static void reload_keeps_runtime(void **context)
 	assert_int_equal(state_backend_drain(state, "web", "w2", 99, NULL), 0);
 	state_pool(state, "web")->service->autoscale->max = 6;
 	state_pool(state, "web")->service->autoscale->paused = true;
+	assert_int_equal(state_backend_drain(state, "web", "w1", 99, NULL), 0);
+	assert_int_equal(state_backend_drained(state, "web", "w1", NULL), 0);
 	web.backends[1].weight = 50;
 	web.scale.min = 2;
 	apply(state, &web);
-	assert_int_equal(backend_weight(backend_of(state, "web", "w1")), 7);
+	assert_int_equal(backend_of(state, "web", "w1")->life, LIFE_DRAINED);
+	assert_int_equal(backend_of(state, "web", "w1")->weight_runtime, 7);
 	assert_int_equal(backend_of(state, "web", "w2")->life, LIFE_DRAINING);
 	assert_int_equal(backend_of(state, "web", "w2")->deadline_ms, 99);
 	assert_int_equal(backend_of(state, "web", "w2")->weight, 50);
@@ -629,6 +659,7 @@ static const struct CMUnitTest cases[] = {
 	CASE(services_refused, "unit/state: doubled services are refused and change nothing"),
 	CASE(backends_refused, "unit/state: wrong changes of backends are refused with a reason"),
 	CASE(life_of_a_backend, "unit/state: a backend is created, weighed, drained and deleted"),
+	CASE(drained_and_back, "unit/state: a drained backend can come back, with a new number"),
 	CASE(reload_changes_nothing, "unit/state: the same config again changes nothing"),
 	CASE(reload_keeps_runtime, "unit/state: run-time changes survive a reload"),
 	CASE(reload_follows_config, "unit/state: a reload follows addresses, names and weights"),

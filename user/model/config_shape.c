@@ -94,7 +94,7 @@ static int unknown_key(const struct walk *walk, const yaml_node_t *key, const ch
 	size_t count = 0, length;
 	char list[256] = "";
 
-	for (; fields[count].key && count < 31; count++)
+	for (; count < 31 && fields[count].key; count++)
 		words[count] = fields[count].key;
 	words[count] = NULL;
 	closest = word_closest(node_text(key), words);

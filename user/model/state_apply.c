@@ -126,10 +126,12 @@ static int service_follow(struct state *state, struct pool *pool,
 	return moves ? pool_move(state, pool, error) : 0;
 }
 
+/* One that drained keeps its place; of what has none any more, the config has a new one. */
 static bool place_changed(const struct pool_backend *now, const struct backend_config *wanted)
 {
-	return !backend_alive(now) || now->port != wanted->port ||
-	       !ip_equal(&now->address, &wanted->address);
+	bool placed = backend_alive(now) || now->life == LIFE_DRAINED;
+
+	return !placed || now->port != wanted->port || !ip_equal(&now->address, &wanted->address);
 }
 
 /* What left the config, and what the config has elsewhere now: that is a new backend. */

@@ -10,8 +10,8 @@
 /* Of a backend that the autoscaler makes; the same as the config's default. */
 #define WEIGHT_CREATED 100
 
-const char *const lifecycle_names[] = {"provisioning", "active", "draining",
-				       "deleting",     "failed", "drained", NULL};
+const char *const lifecycle_names[] = {"provisioning", "active",  "draining", "deleting",
+				       "failed",       "drained", NULL};
 const char *const origin_names[] = {"config", "runtime", "autoscale", NULL};
 
 struct pool_backend *pool_backend(const struct pool *pool, const char *name)
@@ -91,14 +91,15 @@ static int address_check(const struct pool *pool, const char *name, const struct
 	return 0;
 }
 
-/* Backends that have or will have a number. */
+/* Backends that have a number, will have one, or can have theirs back. */
 static uint32_t pool_size(const struct pool *pool)
 {
 	uint32_t size = 0;
 
 	for (size_t i = 0; i < pool->backend_count; i++)
 		size += backend_alive(&pool->backends[i]) ||
-			pool->backends[i].life == LIFE_PROVISIONING;
+			pool->backends[i].life == LIFE_PROVISIONING ||
+			pool->backends[i].life == LIFE_DRAINED;
 	return size;
 }
 
