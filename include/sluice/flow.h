@@ -65,7 +65,8 @@ static inline __attribute__((always_inline)) __u32 flow_entry_age(__u64 entry, _
 
 /*
  * A slot: the current owner in bits 0..15, the previous owner in bits 16..31, both numbers of the
- * service's own backends, or SLUICE_NO_BACKEND. A settled slot has current == previous.
+ * service's own backends, or SLUICE_NO_BACKEND. A settled slot has current == previous: all its
+ * flows are there. One without previous has flows elsewhere, each with an entry of its own.
  */
 static inline __attribute__((always_inline)) __u32 slot_word(__u32 current, __u32 previous)
 {

@@ -314,16 +314,20 @@ static void slots_change_rules(void **context)
 		{0x00010001, 2, 0x00010002, "settled, owner changes: old owner is previous"},
 		{0x00010002, 3, 0x00010003, "not settled, owner changes: previous stays"},
 		{0x00010002, 2, 0x00010002, "not settled, owner stays: previous stays"},
-		{0x00010002, 1, 0x00010001, "the previous owner is current again: settled"},
+		{0x00010002, 1, 0xffff0001, "the previous owner is current again: not settled"},
+		{0xffff0001, 1, 0xffff0001, "not settled, no previous, owner stays"},
+		{0xffff0001, 2, 0x00010002, "not settled, no previous, owner changes"},
+		{0xffff0009, 2, 0xffff0002, "not settled, no previous, owner dead"},
 		{0x00090009, 2, 0x00020002, "settled, old owner dead: settled on the new one"},
-		{0x00090002, 2, 0x00020002, "previous dead: settled"},
+		{0x00090002, 2, 0xffff0002,
+		 "previous dead: flows of owners since then may be left"},
 		{0x00090002, 3, 0x00020003, "previous dead: flows since then are the oldest"},
 		{0x00010009, 2, 0x00010002, "current dead: previous stays"},
 		{0xffffffff, 2, 0x00020002, "pool was empty: settled on the first owner"},
 		{0x00010001, 0xffff, 0x0001ffff, "pool runs empty by a drain: flows stay"},
 		{0x00090009, 0xffff, 0xffffffff, "pool runs empty by a death: nobody"},
 		{0x0001ffff, 2, 0x00010002, "drained pool fills again: flows stay"},
-		{0x0001ffff, 1, 0x00010001, "a drain taken back: settled"},
+		{0x0001ffff, 1, 0xffff0001, "a drain taken back: not settled"},
 	};
 	const uint16_t numbers[] = {1, 2, 3};
 	struct alive_set alive = alive_of(numbers, 3);

@@ -203,15 +203,22 @@ static bool alive(const struct alive_set *set, uint32_t number)
 	return number != SLUICE_NO_BACKEND && (set->bits[number / 64] >> (number % 64) & 1);
 }
 
-/* previous_owner - who has the flows that are older than this change of a slot. */
+/*
+ * previous_owner - who has the flows that are older than this change of a slot. A slot that was
+ * not settled may have flows pinned to owners that it does not name any more, so it does not
+ * become settled by a change, even if its oldest owner is current again: then it has no previous.
+ */
 static uint32_t previous_owner(uint32_t old_word, uint32_t owner, const struct alive_set *set)
 {
+	bool settled = slot_current(old_word) == slot_previous(old_word);
+	uint32_t previous = owner;
+
 	if (alive(set, slot_previous(old_word)))
-		return slot_previous(old_word);
-	/* Its flows are gone; those that the last owner had since are the oldest left. */
-	if (alive(set, slot_current(old_word)))
-		return slot_current(old_word);
-	return owner;
+		previous = slot_previous(old_word);
+	else if (alive(set, slot_current(old_word)))
+		/* The oldest are gone; those that the last owner had since are the oldest left. */
+		previous = slot_current(old_word);
+	return previous == owner && !settled ? SLUICE_NO_BACKEND : previous;
 }
 
 uint32_t slots_change(const uint32_t *old_words, const uint16_t *owners, uint32_t slot_count,

@@ -45,7 +45,10 @@ struct alive_set {
  * slots_change - the slot words after a change of owners. A slot that was settled and changes its
  * owner keeps the old owner as previous; a slot that was not settled keeps its previous, because
  * every flow younger than that has an entry of its own; an owner that is not alive is nobody's
- * previous, the last current owner (or else the new one) takes its place. old may be NULL (a new service). old and new may be the same array.
+ * previous, the last current owner takes its place. Only the sweep settles a slot that was not
+ * settled: where current and previous would be the same, previous is SLUICE_NO_BACKEND, so that
+ * flows pinned meanwhile to another backend are still looked up with minimal tracking.
+ * old may be NULL (a new service). old and new may be the same array.
  * Returns the number of slots whose current owner changed.
  */
 uint32_t slots_change(const uint32_t *old_words, const uint16_t *owners, uint32_t slot_count,
