@@ -16,12 +16,8 @@
 #define DECAP_ADDRESSES_MAX 8
 
 /* Outer destinations to take, v4-mapped for IPv4. None given: any unicast address. */
-struct decap_settings {
-	__be32 addresses[DECAP_ADDRESSES_MAX][4];
-	__u32 address_count;
-};
-
-const volatile struct decap_settings decap_settings = {.address_count = 0};
+const volatile __be32 decap_addresses[DECAP_ADDRESSES_MAX][4] = {};
+const volatile __u32 decap_address_count = 0;
 
 /* An outer header that is to go. */
 struct tunnel {
@@ -44,12 +40,12 @@ static __always_inline bool address_is_unicast(const struct flow_key *key)
 
 static __always_inline bool address_is_taken(const struct flow_key *key)
 {
-	if (!decap_settings.address_count)
+	if (!decap_address_count)
 		return address_is_unicast(key);
 	for (__u32 i = 0; i < DECAP_ADDRESSES_MAX; i++) {
-		const volatile __be32 *address = decap_settings.addresses[i];
+		const volatile __be32 *address = decap_addresses[i];
 
-		if (i < decap_settings.address_count && address[0] == key->destination[0] &&
+		if (i < decap_address_count && address[0] == key->destination[0] &&
 		    address[1] == key->destination[1] && address[2] == key->destination[2] &&
 		    address[3] == key->destination[3])
 			return true;

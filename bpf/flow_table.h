@@ -73,8 +73,8 @@ static __always_inline void flow_touch(__u64 *place, __u64 entry, __u32 now, enu
  * SYNs, or of lone ACKs, from breaking a flow.
  */
 #define YIELD_OWN       0x100000u
-#define YIELD_EXPIRED   0x80000u
-#define YIELD_EMPTY     0x40000u
+#define YIELD_EMPTY     0x80000u
+#define YIELD_EXPIRED   0x40000u
 #define YIELD_CLOSING   0x20000u
 #define YIELD_PROBATION 0x10000u /* below: not at all; more than the highest age */
 

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Loading the data plane for tests, filling its maps, and running packets through it. */
+#include "lab.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/ip.h"
+#include "decap.skel.h"
+#include "model/table.h"
+#include "sluice.skel.h"
+
+#define INGRESS_IFINDEX 1 /* test runs come in by the loopback interface */
+
+const uint8_t lab_own_mac[6] = {2, 0xcc, 0, 0, 0, 9};
+
+static size_t map_bytes(const struct bpf_map *map)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t value = (bpf_map__value_size(map) + 7) / 8 * 8;
+
+	return (value * bpf_map__max_entries(map) + page - 1) / page * page;
+}
+
+static void *map_memory(const struct bpf_map *map)
+{
+	void *memory =
+		mmap(NULL, map_bytes(map), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	if (memory == MAP_FAILED) {
+		print_error("mmap of %s: %s\n", bpf_map__name(map), strerror(errno));
+		abort();
+	}
+	return memory;
+}
+
+static void maps_size(const struct lab *lab)
+{
+	struct sluice_bpf *sluice = lab->sluice;
+
+	bpf_map__set_max_entries(sluice->maps.services, LAB_SERVICES);
+	bpf_map__set_max_entries(sluice->maps.backends, LAB_BACKENDS);
+	bpf_map__set_max_entries(sluice->maps.backend_loads, LAB_BACKENDS);
+	bpf_map__set_max_entries(sluice->maps.slots, LAB_SERVICES * LAB_TABLE_LINES);
+	bpf_map__set_max_entries(sluice->maps.flows, LAB_BUCKETS);
+	bpf_map__set_max_entries(sluice->maps.backend_counters, LAB_BACKENDS * lab->cpus);
+	bpf_map__set_max_entries(sluice->maps.service_counters, LAB_SERVICES * lab->cpus);
+	bpf_map__set_max_entries(sluice->maps.verdict_counters, VERDICT_COUNT * lab->cpus);
+	bpf_map__set_max_entries(sluice->maps.flow_counters, lab->cpus);
+	sluice->rodata->settings.seed = LAB_SEED;
+	sluice->rodata->settings.cpus = lab->cpus;
+	sluice->rodata->settings.services_max = LAB_SERVICES;
+	sluice->rodata->settings.backends_max = LAB_BACKENDS;
+	sluice->rodata->settings.flow_mask = LAB_BUCKETS - 1;
+}
+
+static void maps_open(struct lab *lab)
+{
+	lab->vip_filter = map_memory(lab->sluice->maps.vip_filter);
+	lab->services = map_memory(lab->sluice->maps.services);
+	lab->slots = map_memory(lab->sluice->maps.slots);
+	lab->backends = map_memory(lab->sluice->maps.backends);
+	lab->loads = map_memory(lab->sluice->maps.backend_loads);
+	lab->egress = map_memory(lab->sluice->maps.egress);
+	lab->flows = map_memory(lab->sluice->maps.flows);
+	lab->backend_counters = map_memory(lab->sluice->maps.backend_counters);
+	lab->service_counters = map_memory(lab->sluice->maps.service_counters);
+	lab->verdict_counters = map_memory(lab->sluice->maps.verdict_counters);
+	lab->flow_counters = map_memory(lab->sluice->maps.flow_counters);
+}
+
+int lab_new(void **state)
+{
+	struct lab *lab = calloc(1, sizeof(*lab));
+	int cpus = libbpf_num_possible_cpus();
+
+	if (!lab || cpus < 1)
+		return -1;
+	*state = lab;
+	lab->cpus = (uint32_t)cpus;
+	lab->sluice = sluice_bpf__open();
+	lab->decap = decap_bpf__open_and_load();
+	if (!lab->sluice || !lab->decap) {
+		print_error("cannot open the BPF objects: %s\n", strerror(errno));
+		return -1;
+	}
+	maps_size(lab);
+	if (sluice_bpf__load(lab->sluice)) {
+		print_error("cannot load the data plane: %s\n", strerror(errno));
+		return -1;
+	}
+	maps_open(lab);
+	return 0;
+}
+
+static void map_memory_free(const struct bpf_map *map, void *memory)
+{
+	munmap(memory, map_bytes(map));
+}
+
+int lab_free(void **state)
+{
+	struct lab *lab = *state;
+
+	map_memory_free(lab->sluice->maps.vip_filter, lab->vip_filter);
+	map_memory_free(lab->sluice->maps.services, lab->services);
+	map_memory_free(lab->sluice->maps.slots, lab->slots);
+	map_memory_free(lab->sluice->maps.backends, lab->backends);
+	map_memory_free(lab->sluice->maps.backend_loads, lab->loads);
+	map_memory_free(lab->sluice->maps.egress, lab->egress);
+	map_memory_free(lab->sluice->maps.flows, lab->flows);
+	map_memory_free(lab->sluice->maps.backend_counters, lab->backend_counters);
+	map_memory_free(lab->sluice->maps.service_counters, lab->service_counters);
+	map_memory_free(lab->sluice->maps.verdict_counters, lab->verdict_counters);
+	map_memory_free(lab->sluice->maps.flow_counters, lab->flow_counters);
+	decap_bpf__destroy(lab->decap);
+	sluice_bpf__destroy(lab->sluice);
+	free(lab);
+	return 0;
+}
+
+static void hash_clear(const struct bpf_map *map)
+{
+	uint8_t key[sizeof(struct fragment_key)];
+
+	while (!bpf_map_get_next_key(bpf_map__fd(map), NULL, key))
+		bpf_map_delete_elem(bpf_map__fd(map), key);
+}
+
+static void egress_fill(struct lab *lab, uint32_t index, uint32_t ifindex)
+{
+	uint32_t port = INGRESS_IFINDEX;
+
+	lab->egress[index].ifindex = ifindex;
+	memcpy(lab->egress[index].mac, lab_own_mac, 6);
+	bpf_map_update_elem(bpf_map__fd(lab->sluice->maps.egress_ports), &index, &port, BPF_ANY);
+}
+
+int lab_reset(void **state)
+{
+	struct lab *lab = *state;
+
+	hash_clear(lab->sluice->maps.service_keys);
+	hash_clear(lab->sluice->maps.fragments);
+	memset(lab->vip_filter, 0, map_bytes(lab->sluice->maps.vip_filter));
+	memset(lab->services, 0, map_bytes(lab->sluice->maps.services));
+	memset(lab->backends, 0, map_bytes(lab->sluice->maps.backends));
+	memset(lab->loads, 0, map_bytes(lab->sluice->maps.backend_loads));
+	memset(lab->flows, 0, map_bytes(lab->sluice->maps.flows));
+	memset(lab->backend_counters, 0, map_bytes(lab->sluice->maps.backend_counters));
+	memset(lab->service_counters, 0, map_bytes(lab->sluice->maps.service_counters));
+	memset(lab->verdict_counters, 0, map_bytes(lab->sluice->maps.verdict_counters));
+	memset(lab->flow_counters, 0, map_bytes(lab->sluice->maps.flow_counters));
+	egress_fill(lab, LAB_EGRESS_SAME, INGRESS_IFINDEX);
+	/* A number that is not where packets come in; test runs do not transmit. */
+	egress_fill(lab, LAB_EGRESS_OTHER, INGRESS_IFINDEX + 1);
+	return 0;
+}
+
+static void key_write(struct lab *lab, const struct ip *vip, uint8_t protocol, uint16_t port,
+		      const struct service_target *target)
+{
+	struct service_key key = {.port = htons(port), .protocol = protocol};
+
+	memcpy(key.vip, vip->word, sizeof(key.vip));
+	assert_int_equal(
+		bpf_map_update_elem(bpf_map__fd(lab->sluice->maps.service_keys), &key, target, 0),
+		0);
+}
+
+void lab_vip_pass(struct lab *lab, const char *vip, bool pass)
+{
+	struct service_target target = {.service = SLUICE_NO_SERVICE, .pass = pass};
+	struct ip address;
+	uint32_t bit;
+
+	assert_int_equal(ip_parse(vip, &address), 0);
+	bit = hash_vip_bit(address.word);
+	lab->vip_filter[bit / 512].bits[bit / 64 % 8] |= 1ULL << (bit % 64);
+	key_write(lab, &address, 0, 0, &target);
+}
+
+struct service *lab_service(struct lab *lab, uint32_t id, const char *vip, uint8_t protocol,
+			    uint16_t port)
+{
+	struct service_target target = {.service = id};
+	struct service *service = &lab->services[id];
+	struct ip address;
+
+	assert_int_equal(ip_parse(vip, &address), 0);
+	*service = (struct service){
+		.table = table_word(id * LAB_TABLE_LINES, 1, 0),
+		.slot_count = LAB_SLOTS,
+		.backend_base = id * LAB_SERVICE_BACKENDS,
+		.backend_capacity = LAB_SERVICE_BACKENDS,
+		.grace_ticks = 10,
+		.state = SERVICE_PRESENT,
+	};
+	lab_slots(lab, id, SLUICE_NO_BACKEND, SLUICE_NO_BACKEND);
+	lab_vip_pass(lab, vip, false);
+	key_write(lab, &address, protocol, port, &target);
+	return service;
+}
+
+void lab_backend_mac(uint32_t service, uint32_t number, uint8_t ret_mac[6])
+{
+	const uint8_t mac[6] = {2, 0xdd, 0, 0, (uint8_t)service, (uint8_t)number};
+
+	memcpy(ret_mac, mac, sizeof(mac));
+}
+
+struct backend *lab_backend(struct lab *lab, uint32_t service, uint32_t number, const char *source,
+			    const char *address)
+{
+	struct backend *backend = &lab->backends[service * LAB_SERVICE_BACKENDS + number];
+	struct ip ip;
+
+	*backend = (struct backend){.service = service, .mode = FORWARD_MODE_L2, .family = 4};
+	backend->nexthop.egress = LAB_EGRESS_SAME;
+	lab_backend_mac(service, number, backend->nexthop.mac);
+	if (address) {
+		assert_int_equal(ip_parse(source, &ip), 0);
+		memcpy(backend->source, ip.word, sizeof(ip.word));
+		assert_int_equal(ip_parse(address, &ip), 0);
+		memcpy(backend->address, ip.word, sizeof(ip.word));
+		backend->mode = FORWARD_MODE_IPIP;
+		backend->family = ip_family(&ip);
+		if (backend->family == 4)
+			backend->outer_sum = backend_outer_sum(backend);
+	}
+	backend->state = BACKEND_ALIVE;
+	return backend;
+}
+
+static uint32_t *slot_place(struct lab *lab, uint32_t service, uint32_t slot)
+{
+	uint32_t line = table_line(lab->services[service].table);
+
+	return &lab->slots[line + slot / SLUICE_SLOTS_PER_LINE].slots[slot % SLUICE_SLOTS_PER_LINE];
+}
+
+void lab_slots(struct lab *lab, uint32_t service, uint32_t current, uint32_t previous)
+{
+	for (uint32_t slot = 0; slot < LAB_SLOTS; slot++)
+		*slot_place(lab, service, slot) = slot_word(current, previous);
+}
+
+void lab_table(struct lab *lab, uint32_t service, const uint32_t *weights, uint32_t count)
+{
+	struct table_member members[LAB_SERVICE_BACKENDS];
+	uint16_t owners[LAB_SLOTS];
+
+	for (uint32_t i = 0; i < count; i++) {
+		members[i] = (struct table_member){
+			.identity = i + 1, .weight = weights[i], .number = (uint16_t)i};
+		lab->loads[service * LAB_SERVICE_BACKENDS + i].weight = weights[i];
+	}
+	assert_int_equal(table_build(members, count, LAB_SLOTS, owners), 0);
+	for (uint32_t slot = 0; slot < LAB_SLOTS; slot++)
+		*slot_place(lab, service, slot) = slot_word(owners[slot], owners[slot]);
+}
+
+static struct verdict_counter verdict_sum(const struct lab *lab, uint32_t verdict)
+{
+	struct verdict_counter sum = {0};
+
+	for (uint32_t cpu = 0; cpu < lab->cpus; cpu++) {
+		sum.packets += lab->verdict_counters[cpu * VERDICT_COUNT + verdict].packets;
+		sum.bytes += lab->verdict_counters[cpu * VERDICT_COUNT + verdict].bytes;
+	}
+	return sum;
+}
+
+static uint32_t program_run(const struct bpf_program *program, const struct frame *frame,
+			    struct frame *ret_frame)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->data,
+		    .data_size_in = (uint32_t)frame->length, .data_out = ret_frame->data,
+		    .data_size_out = FRAME_MAX, .repeat = 1);
+
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(program), &options), 0);
+	ret_frame->length = options.data_size_out;
+	return options.retval;
+}
+
+static int backend_number(const struct result *result)
+{
+	if (result->action != XDP_TX && result->action != XDP_REDIRECT)
+		return -1;
+	return result->frame.data[1] == 0xdd ? result->frame.data[5] : -1;
+}
+
+void lab_run(struct lab *lab, const struct frame *frame, struct result *ret_result)
+{
+	struct verdict_counter before[VERDICT_COUNT];
+	unsigned int moved = 0;
+
+	for (uint32_t i = 0; i < VERDICT_COUNT; i++)
+		before[i] = verdict_sum(lab, i);
+	ret_result->action = program_run(lab->sluice->progs.sluice, frame, &ret_result->frame);
+	for (uint32_t i = 0; i < VERDICT_COUNT; i++) {
+		struct verdict_counter after = verdict_sum(lab, i);
+
+		if (after.packets == before[i].packets)
+			continue;
+		assert_int_equal(after.packets - before[i].packets, 1);
+		ret_result->verdict = (enum verdict)i;
+		ret_result->bytes = after.bytes - before[i].bytes;
+		moved++;
+	}
+	assert_int_equal(moved, 1);
+	ret_result->backend = backend_number(ret_result);
+}
+
+int lab_send(struct lab *lab, const struct spec *spec)
+{
+	struct result result;
+	struct frame frame;
+
+	frame_build(&frame, spec);
+	result.action = program_run(lab->sluice->progs.sluice, &frame, &result.frame);
+	return backend_number(&result);
+}
+
+uint32_t lab_decap(struct lab *lab, const struct frame *frame, struct frame *ret_frame)
+{
+	return program_run(lab->decap->progs.decap, frame, ret_frame);
+}
+
+static void counter_sum(struct counter *sum, const struct counter *counter)
+{
+	sum->packets += counter->packets;
+	sum->bytes += counter->bytes;
+	sum->new_flows += counter->new_flows;
+}
+
+struct counter lab_backend_count(const struct lab *lab, uint32_t service, uint32_t number)
+{
+	struct counter sum = {0};
+
+	for (uint32_t cpu = 0; cpu < lab->cpus; cpu++)
+		counter_sum(&sum, &lab->backend_counters[cpu * LAB_BACKENDS +
+							 service * LAB_SERVICE_BACKENDS + number]);
+	return sum;
+}
+
+struct counter lab_service_count(const struct lab *lab, uint32_t service)
+{
+	struct counter sum = {0};
+
+	for (uint32_t cpu = 0; cpu < lab->cpus; cpu++)
+		counter_sum(&sum, &lab->service_counters[cpu * LAB_SERVICES + service]);
+	return sum;
+}
+
+struct flow_counter lab_flow_count(const struct lab *lab)
+{
+	struct flow_counter sum = {0};
+
+	for (uint32_t cpu = 0; cpu < lab->cpus; cpu++) {
+		sum.inserts += lab->flow_counters[cpu].inserts;
+		sum.evicted_closing += lab->flow_counters[cpu].evicted_closing;
+		sum.evicted_probation += lab->flow_counters[cpu].evicted_probation;
+		sum.evicted_proven += lab->flow_counters[cpu].evicted_proven;
+		sum.rejects += lab->flow_counters[cpu].rejects;
+		sum.from_previous += lab->flow_counters[cpu].from_previous;
+		sum.races += lab->flow_counters[cpu].races;
+	}
+	return sum;
+}
+
+uint64_t lab_hash(const struct spec *spec)
+{
+	struct flow_key key = {
+		.source_port = htons(spec->source_port),
+		.destination_port = htons(spec->port),
+		.protocol = spec->protocol ? spec->protocol : IPPROTO_TCP,
+	};
+	struct ip ip;
+
+	assert_int_equal(ip_parse(spec->from, &ip), 0);
+	memcpy(key.source, ip.word, sizeof(key.source));
+	assert_int_equal(ip_parse(spec->to, &ip), 0);
+	memcpy(key.destination, ip.word, sizeof(key.destination));
+	key.family = ip_family(&ip);
+	return hash_flow(&key, LAB_SEED);
+}
+
+uint64_t *lab_entry(struct lab *lab, const struct spec *spec)
+{
+	uint64_t hash = lab_hash(spec);
+	struct flow_bucket *bucket = &lab->flows[hash & (LAB_BUCKETS - 1)];
+
+	for (int i = 0; i < SLUICE_FLOWS_PER_BUCKET; i++) {
+		uint64_t entry = bucket->entries[i];
+
+		if (entry && flow_entry_tag(entry) == flow_entry_tag(hash))
+			return (uint64_t *)&bucket->entries[i];
+	}
+	return NULL;
+}
+
+uint32_t lab_now(struct lab *lab)
+{
+	/* A flow of its own that the data plane stamps; then forgotten. */
+	const struct spec spec = {
+		.from = "203.0.113.77", .to = "198.51.100.77", .source_port = 7, .port = 7};
+	uint32_t id = LAB_SERVICES - 1;
+	uint64_t *entry;
+	uint32_t now;
+
+	lab_service(lab, id, spec.to, IPPROTO_TCP, spec.port);
+	lab_backend(lab, id, 0, NULL, NULL);
+	lab_slots(lab, id, 0, 0);
+	assert_int_equal(lab_send(lab, &spec), 0);
+	entry = lab_entry(lab, &spec);
+	assert_non_null(entry);
+	now = flow_entry_seen(*entry);
+	*entry = 0;
+	return now;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The loaded data plane with small maps, filled by plain writes, and packets run through it. Each
+ * service has its own 32 backends and 4093 slots; a backend's MAC address tells which it is.
+ */
+#ifndef DATAPATH_LAB_H
+#define DATAPATH_LAB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cases.h"
+#include "frame.h"
+#include "sluice/abi.h"
+
+#define LAB_SERVICES         8u
+#define LAB_SERVICE_BACKENDS 32u
+#define LAB_BACKENDS         (LAB_SERVICES * LAB_SERVICE_BACKENDS)
+#define LAB_SLOTS            SLUICE_SLOTS_SMALL
+#define LAB_TABLE_LINES      ((LAB_SLOTS + SLUICE_SLOTS_PER_LINE - 1) / SLUICE_SLOTS_PER_LINE)
+#define LAB_BUCKETS          4096u
+#define LAB_SEED             0x5eedULL
+
+/* Ways out: by where packets come in (the loopback interface), and by another one. */
+#define LAB_EGRESS_SAME  0
+#define LAB_EGRESS_OTHER 1
+
+struct lab {
+	struct sluice_bpf *sluice;
+	struct decap_bpf *decap;
+	uint32_t cpus;
+	struct vip_filter_line *vip_filter;
+	struct service *services;
+	struct slot_line *slots;
+	struct backend *backends;
+	struct backend_load *loads;
+	struct egress *egress;
+	struct flow_bucket *flows;
+	struct counter *backend_counters, *service_counters;
+	struct verdict_counter *verdict_counters;
+	struct flow_counter *flow_counters;
+};
+
+struct result {
+	uint32_t action;      /* XDP_* */
+	enum verdict verdict; /* the one whose counter moved */
+	uint64_t bytes;       /* that it moved by */
+	int backend;          /* number of the backend by its MAC address; -1: not forwarded */
+	struct frame frame;
+};
+
+/* For cmocka: the whole group, and each case. */
+int lab_new(void **state);
+int lab_free(void **state);
+int lab_reset(void **state);
+
+/* lab_service - add service id with its VIP: full tracking, maglev, empty pool drops, no slots. */
+struct service *lab_service(struct lab *lab, uint32_t id, const char *vip, uint8_t protocol,
+			    uint16_t port);
+
+/* lab_vip_pass - the VIP's answer for what no service takes. */
+void lab_vip_pass(struct lab *lab, const char *vip, bool pass);
+
+/* lab_backend - add a living backend; address NULL: forward mode l2, else ipip. */
+struct backend *lab_backend(struct lab *lab, uint32_t service, uint32_t number, const char *source,
+			    const char *address);
+
+/* lab_slots - give all slots of the service these owners, in a table that is published anew. */
+void lab_slots(struct lab *lab, uint32_t service, uint32_t current, uint32_t previous);
+
+/* lab_table - weights of backends 0..count: build their Maglev table and publish it, settled. */
+void lab_table(struct lab *lab, uint32_t service, const uint32_t *weights, uint32_t count);
+
+/* lab_run - one frame through the data plane. */
+void lab_run(struct lab *lab, const struct frame *frame, struct result *ret_result);
+
+/* lab_send - build a frame and run it; gives the number of the backend, or -1. */
+int lab_send(struct lab *lab, const struct spec *spec);
+
+/* lab_decap - one frame through the backends' program; returns the action. */
+uint32_t lab_decap(struct lab *lab, const struct frame *frame, struct frame *ret_frame);
+
+/* Sums of the CPUs' counters. */
+struct counter lab_backend_count(const struct lab *lab, uint32_t service, uint32_t number);
+struct counter lab_service_count(const struct lab *lab, uint32_t service);
+struct flow_counter lab_flow_count(const struct lab *lab);
+
+/* lab_hash - of the flow that a description names. */
+uint64_t lab_hash(const struct spec *spec);
+
+/* lab_entry - the flow's entry in the flow table, or NULL. */
+uint64_t *lab_entry(struct lab *lab, const struct spec *spec);
+
+/* lab_now - the tick that the data plane would store. */
+uint32_t lab_now(struct lab *lab);
+
+/* lab_backend_mac - destination MAC address of what goes to a backend. */
+void lab_backend_mac(uint32_t service, uint32_t number, uint8_t ret_mac[6]);
+extern const uint8_t lab_own_mac[6];
+
+#endif
