@@ -134,10 +134,10 @@ static int turns_make(const struct walker *walkers, size_t count, uint32_t slot_
 }
 
 /* In its turn a member walks on along its permutation to the next free slot and takes it. */
-static void turns_take(struct walker *walkers, const uint16_t *turns, uint32_t slot_count,
-		       uint64_t *taken, uint16_t *owners)
+static void turns_walk(struct walker *walkers, const uint16_t *turns, uint32_t turn_count,
+		       uint32_t slot_count, uint64_t *taken, uint16_t *owners)
 {
-	for (uint32_t turn = 0; turn < slot_count; turn++) {
+	for (uint32_t turn = 0; turn < turn_count; turn++) {
 		struct walker *walker = &walkers[turns[turn]];
 		uint32_t position = walker->position, skip = walker->skip;
 
@@ -152,16 +152,78 @@ static void turns_take(struct walker *walkers, const uint16_t *turns, uint32_t s
 	}
 }
 
+/* The inverse of value modulo a prime, by Fermat's little theorem: value ^ (prime - 2). */
+static uint64_t inverse_of(uint64_t value, uint32_t prime)
+{
+	uint64_t inverse = 1;
+
+	for (uint32_t exponent = prime - 2; exponent; exponent /= 2) {
+		if (exponent & 1)
+			inverse = inverse * value % prime;
+		value = value * value % prime;
+	}
+	return inverse;
+}
+
+/*
+ * The same for the last slots: a walk there would be long (half of all steps are made for the
+ * last thousandth of the slots), so each free slot is asked how many steps away it is.
+ */
+static void turns_jump(struct walker *walkers, const uint16_t *turns, uint32_t turn_count,
+		       uint32_t slot_count, uint32_t *free_slots, uint16_t *owners)
+{
+	for (uint32_t left = turn_count; left > 0; left--, turns++) {
+		struct walker *walker = &walkers[*turns];
+		uint64_t inverse = inverse_of(walker->skip, slot_count), nearest = UINT64_MAX;
+		uint32_t chosen = 0;
+
+		for (uint32_t i = 0; i < left; i++) {
+			uint32_t distance = free_slots[i] + slot_count - walker->position;
+			uint64_t steps = distance * inverse % slot_count;
+
+			if (steps < nearest) {
+				nearest = steps;
+				chosen = i;
+			}
+		}
+		walker->position = free_slots[chosen];
+		owners[walker->position] = walker->number;
+		free_slots[chosen] = free_slots[left - 1];
+	}
+}
+
+static int turns_take(struct walker *walkers, const uint16_t *turns, uint32_t slot_count,
+		      uint16_t *owners)
+{
+	uint64_t *taken = calloc(slot_count / 64 + 1, sizeof(*taken));
+	uint32_t last = slot_count / 1024, walked = slot_count - last, count = 0;
+	uint32_t *free_slots = calloc(last + 1, sizeof(*free_slots));
+	int code = -ENOMEM;
+
+	if (!taken || !free_slots)
+		goto out;
+	turns_walk(walkers, turns, walked, slot_count, taken, owners);
+	for (uint32_t slot = 0; slot < slot_count; slot++) {
+		if (!(taken[slot / 64] >> (slot % 64) & 1))
+			free_slots[count++] = slot;
+	}
+	turns_jump(walkers, turns + walked, last, slot_count, free_slots, owners);
+	code = 0;
+out:
+	free(free_slots);
+	free(taken);
+	return code;
+}
+
 int table_build(const struct table_member *members, size_t member_count, uint32_t slot_count,
 		uint16_t *owners)
 {
 	struct walker *walkers = calloc(member_count + 1, sizeof(*walkers));
-	uint64_t *taken = calloc(slot_count / 64 + 1, sizeof(*taken));
 	uint16_t *turns = malloc(slot_count * sizeof(*turns));
 	size_t count = 0;
 	int code = -ENOMEM;
 
-	if (!walkers || !taken || !turns)
+	if (!walkers || !turns)
 		goto out;
 	code = walkers_make(members, member_count, slot_count, walkers, &count);
 	if (code)
@@ -174,10 +236,9 @@ int table_build(const struct table_member *members, size_t member_count, uint32_
 	if (!code)
 		code = turns_make(walkers, count, slot_count, turns);
 	if (!code)
-		turns_take(walkers, turns, slot_count, taken, owners);
+		code = turns_take(walkers, turns, slot_count, owners);
 out:
 	free(turns);
-	free(taken);
 	free(walkers);
 	return code;
 }
