@@ -50,6 +50,8 @@ static int walkers_make(const struct table_member *members, size_t member_count,
 {
 	size_t count = 0;
 
+	if (slot_count < 2)
+		return -EINVAL;
 	for (size_t i = 0; i < member_count; i++) {
 		uint64_t identity = members[i].identity;
 

@@ -24,7 +24,8 @@ uint64_t table_identity(const struct ip *address, __be16 port, uint64_t seed);
  * share of the slots to within one slot of weight / sum, and the result depends on the
  * members as a set only. Weighted Maglev (Eisenbud et al., NSDI 2016, section 3.4): each member
  * walks its own permutation of the slots and takes the next free one in its turn; turns come
- * in proportion to weight. Returns 0, -EINVAL for two members of one identity, -ENOMEM.
+ * in proportion to weight. Returns 0, -EINVAL for two members of one identity or less than 2
+ * slots, -ENOMEM.
  */
 int table_build(const struct table_member *members, size_t member_count, uint32_t slot_count,
 		uint16_t *owners);
