@@ -27,6 +27,7 @@ struct watch {
 
 struct sweep {
 	struct sweep_maps maps;
+	struct meta meta;      /* a copy: the maps may go before the sweep is freed */
 	struct watch *watches; /* per service */
 	uint32_t *counts;      /* per backend, of the pass under way */
 	uint32_t *live;        /* per backend, of the last full pass */
@@ -43,6 +44,7 @@ struct sweep *sweep_new(const struct sweep_maps *maps)
 	if (!sweep)
 		return NULL;
 	sweep->maps = *maps;
+	sweep->meta = *maps->meta;
 	sweep->watches = calloc(maps->meta->services_max, sizeof(*sweep->watches));
 	sweep->counts = calloc(maps->meta->backends_max, sizeof(*sweep->counts));
 	sweep->live = calloc(maps->meta->backends_max, sizeof(*sweep->live));
@@ -57,7 +59,7 @@ void sweep_free(struct sweep *sweep)
 {
 	if (!sweep)
 		return;
-	for (uint32_t i = 0; sweep->watches && i < sweep->maps.meta->services_max; i++)
+	for (uint32_t i = 0; sweep->watches && i < sweep->meta.services_max; i++)
 		free(sweep->watches[i].marks);
 	free(sweep->watches);
 	free(sweep->counts);
@@ -187,9 +189,9 @@ static void watch_begin(struct sweep *sweep, uint32_t index, uint32_t tick)
 
 static void pass_begin(struct sweep *sweep, uint32_t tick)
 {
-	for (uint32_t i = 0; i < sweep->maps.meta->services_max; i++)
+	for (uint32_t i = 0; i < sweep->meta.services_max; i++)
 		watch_begin(sweep, i, tick);
-	memset(sweep->counts, 0, sweep->maps.meta->backends_max * sizeof(*sweep->counts));
+	memset(sweep->counts, 0, sweep->meta.backends_max * sizeof(*sweep->counts));
 	sweep->counted = 0;
 	sweep->next_bucket = 0;
 	sweep->under_way = true;
@@ -217,11 +219,11 @@ static const struct service *entry_service(const struct sweep *sweep, uint64_t e
 	const struct backend *backend;
 	const struct service *service;
 
-	if (flow_entry_backend(entry) >= maps->meta->backends_max)
+	if (flow_entry_backend(entry) >= sweep->meta.backends_max)
 		return NULL;
 	backend = &maps->backends[flow_entry_backend(entry)];
 	if (__atomic_load_n(&backend->state, __ATOMIC_ACQUIRE) != BACKEND_ALIVE ||
-	    backend->service >= maps->meta->services_max)
+	    backend->service >= sweep->meta.services_max)
 		return NULL;
 	service = &maps->services[backend->service];
 	if (age > SLUICE_SEEN_MASK - FUTURE_TICKS)
@@ -278,7 +280,7 @@ static void counts_publish(struct sweep *sweep)
 	sweep->counts = counts;
 	sweep->total = sweep->counted;
 	sweep->next_settling = 0;
-	for (uint32_t i = 0; i < sweep->maps.meta->backends_max; i++) {
+	for (uint32_t i = 0; i < sweep->meta.backends_max; i++) {
 		if (sweep->maps.loads[i].live != sweep->live[i])
 			__atomic_store_n(&sweep->maps.loads[i].live, sweep->live[i],
 					 __ATOMIC_RELAXED);
@@ -318,7 +320,7 @@ static void service_settle(struct sweep *sweep, uint32_t index)
 /* Whether the pass is over: no service is left to settle. */
 static bool settling_over(struct sweep *sweep)
 {
-	uint32_t services_max = sweep->maps.meta->services_max;
+	uint32_t services_max = sweep->meta.services_max;
 
 	while (sweep->next_settling < services_max &&
 	       !sweep->watches[sweep->next_settling].examined)
@@ -332,7 +334,7 @@ static bool settling_over(struct sweep *sweep)
 
 bool sweep_step(struct sweep *sweep, uint32_t bucket_count, uint32_t tick)
 {
-	uint32_t buckets = sweep->maps.meta->flow_buckets;
+	uint32_t buckets = sweep->meta.flow_buckets;
 
 	/* One step settles one service, so that no step takes long. */
 	if (sweep->under_way && sweep->next_bucket == buckets) {
@@ -355,7 +357,7 @@ bool sweep_step(struct sweep *sweep, uint32_t bucket_count, uint32_t tick)
 
 uint32_t sweep_live(const struct sweep *sweep, uint32_t backend)
 {
-	return backend < sweep->maps.meta->backends_max ? sweep->live[backend] : 0;
+	return backend < sweep->meta.backends_max ? sweep->live[backend] : 0;
 }
 
 uint64_t sweep_total(const struct sweep *sweep)

@@ -40,7 +40,10 @@ struct sweep_maps {
 
 struct sweep;
 
-/* sweep_new - maps are copied, what they point to must outlive the sweep. NULL: no memory. */
+/*
+ * sweep_new - maps are copied; what they point to must be there whenever the sweep goes on, but
+ * may go before sweep_free(). NULL: no memory.
+ */
 struct sweep *sweep_new(const struct sweep_maps *maps);
 void sweep_free(struct sweep *sweep);
 
