@@ -9,8 +9,8 @@ import subprocess
 import sys
 
 from lib.cases import case
-from lib.world import (PROVISIONER, ROOT, VIP, Load, backends, fetch, open_lab, service, start,
-                       url, wait_for, wait_reachable)
+from lib.world import (PROVISIONER, ROOT, VIP, Load, backends, execute, fetch, open_lab, service,
+                       start, url, wait_for, wait_reachable)
 
 DEMO = os.path.join(ROOT, "tools", "demo")
 
@@ -174,7 +174,7 @@ def misbehaves(context, text, *words, path=None, **more):
         assert web["digest"] == digest, web
         assert [one["name"] for one in web["backends"] if one["state"] == "active"] == ["web-1"]
         assert lab.agent.stop() == 0
-        wait_for("no child is left", lambda: not lab.lb.run(
+        wait_for("no child is left", lambda: not execute(
             "ip", "netns", "pids", lab.lb.namespace).stdout.strip())
 
 

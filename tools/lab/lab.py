@@ -32,7 +32,7 @@ BACK_SUBNET = {4: ipaddress.ip_network("198.19.0.0/16"), 6: ipaddress.ip_network
 SUBNET = {4: ipaddress.ip_network("198.18.0.0/16"), 6: ipaddress.ip_network("fd00:51::/64")}
 VIP = {4: "203.0.113.80", 6: "2001:db8:80::80"}
 LB_NUMBER, CLIENT_NUMBER, FIRST_BACKEND = 1, 20, 256
-CLIENT_MTU, LAB_MTU = 1500, 1600  # a client's packet still fits when a tunnel header is added
+LAB_MTU, VIP_MTU = 1600, 1500  # what is for a VIP still fits when a tunnel header is added
 PREFIX = "sl"
 
 
@@ -255,7 +255,7 @@ class Lab:
             execute("mount", "-t", "bpf", "bpffs", "/sys/fs/bpf")
         self.folder = tempfile.mkdtemp(prefix=self.id + "-")
         self.switch = self.add_switch("switch")
-        self.lb = self.add_node("lb", LB_NUMBER, LAB_MTU)
+        self.lb = self.add_node("lb", LB_NUMBER)
         self.make_target(self.switch)
         self.client = self.add_client("client")
 
@@ -275,18 +275,18 @@ class Lab:
         """The second segment; the balancer's host routes what its backends answer."""
         self.back = self.add_switch("back")
         router = Node(self, "lb", LB_NUMBER, BACK_SUBNET)
-        self.add_link(router, "eth1", self.back, LAB_MTU)
+        self.add_link(router, "eth1", self.back)
         self.make_target(self.back)
         router.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
 
-    def add_node(self, name, number, mtu):
+    def add_node(self, name, number):
         node = Node(self, name, number)
         execute("ip", "netns", "add", node.namespace)
         node.ip("link set lo up")
-        self.add_link(node, "eth0", self.switch, mtu)
+        self.add_link(node, "eth0", self.switch)
         return node
 
-    def add_link(self, node, device, switch, mtu):
+    def add_link(self, node, device, switch):
         shape = f"mtu {LAB_MTU} numtxqueues 2 numrxqueues 2".split()
         execute("ip", "link", "add", device, "netns", node.namespace, *shape, "type", "veth",
                 "peer", "name", node.name, "netns", switch.namespace, *shape)
@@ -294,14 +294,15 @@ class Lab:
             one.run("ethtool", "-K", end, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
         node.sysctl(**{f"net__ipv4__conf__{one}__{name}": 0 for one in ("all", device)
                        for name in ("send_redirects", "rp_filter")},
-                    **{f"net__ipv6__conf__{device}__accept_ra": 0})
+                    **{f"net__ipv6__conf__{device}__{name}": 0
+                       for name in ("accept_ra", "accept_dad")})
         node.ip(*(f"addr add {node.address(family)}/{node.subnet[family].prefixlen} dev {device}"
                   f"{' nodad' * (family == 6)}" for family in (4, 6)),
-                f"link set {device} mtu {mtu} up")
+                f"link set {device} up")
         switch.ip(f"link set {node.name} master br0 up")
 
     def add_client(self, name):
-        node = self.add_node(name, CLIENT_NUMBER + len(self.clients), CLIENT_MTU)
+        node = self.add_node(name, CLIENT_NUMBER + len(self.clients))
         # Many short connections: ports must not run out.
         node.sysctl(net__ipv4__ip_local_port_range="1024 65535", net__ipv4__tcp_tw_reuse=1)
         self.clients.append(node)
@@ -311,7 +312,8 @@ class Lab:
 
     def route(self, node, vip):
         family = ipaddress.ip_address(vip).version
-        node.ip(f"route replace {vip} via {self.lb.address(family)}")
+        node.ip(f"route replace {vip} via {self.lb.address(family)} "
+                f"mtu lock {VIP_MTU}")
 
     def add_vip(self, vip):
         """Clients reach the VIP by way of lb."""
