@@ -164,7 +164,7 @@ bench: setup
 
 ## lint: formatting, static analysis, spelling and the include arrows
 lint:
-	$(Q)$(submake) all
+	$(Q)$(submake) all $(SKELETONS)
 	$(Q)BUILD=$(BUILD) tools/lint
 
 ## format: rewrite the C sources by .clang-format
