@@ -307,6 +307,24 @@ static void minimal_waits_for_the_slots_own_flows(void **context)
 	assert_int_equal(unsettled(SERVICE_TCP), 0);
 }
 
+/* A change that was taken back: the slot has its first owner again, and no previous one. */
+static void minimal_settles_what_came_back(void **context)
+{
+	uint32_t now = 1000 + TCP_TICKS;
+	__u64 *other;
+
+	(void)context;
+	world.services[SERVICE_TCP].tracking = TRACKING_MINIMAL;
+	world_slots(SERVICE_TCP)[4] = slot_word(0, SLUICE_NO_BACKEND);
+	world_change(SERVICE_TCP, 1000);
+	other = entry_put(0, 0, 4, 2, now, FLOW_PROVEN); /* begun in between */
+	pass(now);
+	assert_int_equal(unsettled(SERVICE_TCP), 1);
+	*other = 0;
+	pass(now + 1);
+	assert_int_equal(world_slots(SERVICE_TCP)[4], slot_word(0, 0));
+}
+
 static void minimal_by_source_waits_for_previous_owners(void **context)
 {
 	uint32_t now = 1000 + TCP_TICKS;
@@ -374,6 +392,8 @@ static const struct CMUnitTest cases[] = {
 	      "flows/sweep: a pass does not settle a table that is younger than it"),
 	WORLD(minimal_waits_for_the_slots_own_flows,
 	      "flows/sweep: minimal tracking keeps a slot while one of its flows is elsewhere"),
+	WORLD(minimal_settles_what_came_back,
+	      "flows/sweep: a slot whose change was taken back waits for flows begun in between"),
 	WORLD(minimal_by_source_waits_for_previous_owners,
 	      "flows/sweep: minimal by source waits for the flows of previous owners"),
 	WORLD(minimal_by_source_after_two_changes_waits_for_all,
