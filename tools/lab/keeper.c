@@ -10,7 +10,8 @@
  *   wake               every connection sends a message now
  *   leave NAME         close the connections that NAME serves
  *   status             counts, without waiting
- *   settle TIMEOUT_MS  wait until every connection is open and nothing is awaited, then counts
+ *   settle TIMEOUT_MS  wait until every connection is open and all that was sent before this line is
+ *                      answered, then counts
  *   quit
  *
  * A connection that is reset, closed by its server, or answered by another server than the one it
@@ -58,7 +59,7 @@ struct connection {
 	enum condition condition;
 	char server[NAME_SIZE];
 	uint64_t period_ms, next_ms, sent_ms;
-	uint64_t sequence;
+	uint64_t sequence, settle_sequence; /* of the last message; of the one that settle awaits */
 	bool awaiting, stalled;
 	size_t have;
 	struct message input;
@@ -338,12 +339,28 @@ static size_t holder_count(const struct holder *holder, enum condition condition
 	return count;
 }
 
+/* Busy connections always await something; what counts is what had been sent when settle began. */
+static void settle_begin(struct holder *holder)
+{
+	for (size_t i = 0; i < holder->count; i++) {
+		struct connection *connection = &holder->connections[i];
+
+		/* At the least the first, which is sent when the connection opens. */
+		connection->settle_sequence = connection->sequence ? connection->sequence : 1;
+	}
+}
+
+static bool connection_settled(const struct connection *connection)
+{
+	if (connection->condition != CONDITION_OPEN)
+		return connection->condition > CONDITION_OPEN;
+	return connection->sequence - connection->awaiting >= connection->settle_sequence;
+}
+
 static bool holder_settled(const struct holder *holder)
 {
 	for (size_t i = 0; i < holder->count; i++) {
-		const struct connection *connection = &holder->connections[i];
-
-		if (connection->condition <= CONDITION_CONNECTING || connection->awaiting)
+		if (!connection_settled(&holder->connections[i]))
 			return false;
 	}
 	return true;
@@ -442,6 +459,7 @@ static bool command_run(struct holder *holder, const char *line)
 	} else if (sscanf(line, "settle %llu", &number) == 1) {
 		uint64_t end = now_ms() + number;
 
+		settle_begin(holder);
 		while (!holder_settled(holder) && now_ms() < end)
 			holder_poll(holder, 10);
 	} else if (sscanf(line, "leave %31s", name) == 1) {
