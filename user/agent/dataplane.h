@@ -112,7 +112,7 @@ struct dataplane_nexthop {
 	uint8_t mac[6];        /* of the backend or the gateway */
 	uint8_t source_mac[6]; /* of the interface */
 	struct ip source;      /* the host's own address towards the backend */
-	uint16_t mtu;          /* of the route or the interface */
+	uint32_t mtu;          /* of the route or the interface */
 };
 
 /*

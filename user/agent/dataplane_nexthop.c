@@ -64,7 +64,7 @@ int dataplane_nexthop_set(struct dataplane *dataplane, uint32_t backend, const s
 		memcpy(way.nexthop.mac, nexthop->mac, sizeof(way.nexthop.mac));
 		way.nexthop.egress = (uint16_t)egress;
 		way.source = nexthop->source;
-		way.mtu = nexthop->mtu;
+		way.mtu = nexthop->mtu < UINT16_MAX ? (uint16_t)nexthop->mtu : UINT16_MAX;
 	}
 	dataplane->ways[backend] = way;
 	if (backend_has_address(&dataplane->maps.backends[backend], address))

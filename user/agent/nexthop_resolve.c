@@ -153,7 +153,7 @@ void target_ask(struct nexthops *nexthops, struct target *target)
 	if (code)
 		log_debug("asking for a neighbour on interface %u: %s", target->route.ifindex,
 			  strerror(-code));
-	if (target->state != TARGET_NONE && !target->problem)
+	if (target->state == TARGET_ASKING)
 		target->problem = "its neighbour has not answered yet";
 }
 
@@ -165,14 +165,12 @@ static void target_neighbour(struct nexthops *nexthops, struct target *target,
 		.ifindex = target->route.ifindex,
 		.source = target->route.source,
 	};
-	uint32_t mtu;
 
 	if (!link || !link->up) {
 		target_none(nexthops, target, "the interface towards it is down or gone");
 	} else if (!neighbour->removed && neighbour->state & NEIGHBOUR_USABLE &&
 		   neighbour->has_mac) {
-		mtu = target->route.mtu ? target->route.mtu : link->mtu;
-		hop.mtu = mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
+		hop.mtu = target->route.mtu ? target->route.mtu : link->mtu;
 		memcpy(hop.mac, neighbour->mac, sizeof(hop.mac));
 		memcpy(hop.source_mac, link->mac, sizeof(hop.source_mac));
 		target_set(nexthops, target, TARGET_KNOWN, &hop, NULL);
