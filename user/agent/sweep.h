@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Drives the sweep over the flow table (model/sweep.h) on the agent's loop: a slice at a time, a
- * full pass about every 1.5 seconds whatever the table's size up to 4 million flows.
+ * Drives the sweep over the flow table (model/sweep.h) on the agent's loop: a slice at a time. A
+ * full pass takes a second, and longer only for tables of more than 3 million flows.
  */
 #ifndef AGENT_SWEEP_H
 #define AGENT_SWEEP_H
