@@ -6,8 +6,7 @@ import threading
 import time
 
 from lib.cases import case
-from lib.keeper import (PORT, UNANSWERED, Churn, LabError, add_nodes, service, start, wait_for,
-                        write_config)
+from lib.keeper import PORT, UNANSWERED, Churn, add_nodes, service, start
 from lib.world import no_drops, open_lab
 
 NODES, FIRST_NODES = 7, 5

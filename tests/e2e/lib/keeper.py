@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the cases "flows/..." share: keeper servers, held connections, pools that change.
 
-A service here is one of keeper servers, on a port of its own beside the backends' nginx. Its pool
-is made over the API, not by the config, so that a restarted agent has it from its own state.
+A service here is one of keeper servers, on a port of its own beside the backends' nginx. It is
+added over the API, not by the config, so that a restarted agent has its pool from its own state.
 """
 
 import contextlib
@@ -71,7 +71,8 @@ def write_config(lab, services, name="sluice.yaml", timeouts=None, limits=None):
     path = lab.write_config(services, name)
     with open(path, encoding="utf-8") as file:
         config = json.load(file)
-    config["timeouts"] = {"closing_ms": 1000, **(timeouts or {})}
+    # A flow that the table did not know before it ended is left on probation by its last packet.
+    config["timeouts"] = {"closing_ms": 1000, "probation_ms": 4000, **(timeouts or {})}
     config["limits"].update(limits or {})
     with open(path, "w", encoding="utf-8") as file:
         json.dump(config, file, indent=2)
@@ -79,16 +80,18 @@ def write_config(lab, services, name="sluice.yaml", timeouts=None, limits=None):
 
 
 def start(lab, nodes, *services, size=None, **options):
-    """Start the agent with these services, the first `size` nodes in each pool; the pools."""
-    lab.start_agent(write_config(lab, services, **options))
-    pools = []
+    """Start the agent and add these services, the first `size` nodes in each pool; the pools.
+
+    A new service's slots are settled: with minimal tracking its flows have no entries at first.
+    """
+    lab.start_agent(write_config(lab, [], **options))
     for one in services:
-        pool = Pool(lab, nodes, one)
-        for node in nodes[:size]:
-            pool.add(node.name)
+        lab.add_vip(one["vip"])
+        lab.api("POST", "/v1/services", {**one, "backends": [
+            {"name": node.name, "address": node.target} for node in nodes[:size]]})
         wait_reachable(lab, one["name"])
-        pools.append(pool)
-    return pools
+        assert lab.service(one["name"])["unsettled"] == 0
+    return [Pool(lab, nodes, one) for one in services]
 
 
 def second_balancer(lab):
