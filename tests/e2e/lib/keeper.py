@@ -100,7 +100,7 @@ def second_balancer(lab):
     To be called before the first one's agent starts.
     """
     second = copy.copy(lab)
-    second.lb = lab.add_node("lb2", SECOND_NUMBER, 1600)
+    second.lb = lab.add_node("lb2", SECOND_NUMBER)
     # What XDP sends into a veth arrives only if the other end has a native program too.
     lab.switch.ip("link set dev lb2 xdpdrv obj "
                   f"{os.path.join(lab.build, 'bpf', 'pass.bpf.o')} sec xdp")
