@@ -18,6 +18,7 @@
 #include "model/plan.h"
 
 #define DRAINS_CHECK_MS 500
+#define INTERFACES_MAX  256u
 
 static int interfaces_check(const struct config *config, struct error *error)
 {
@@ -299,6 +300,21 @@ static void interfaces_detach(struct agent *agent, const struct config *from,
 	}
 }
 
+/* Takes back what interfaces_attach added to what was attached before. */
+static void interfaces_restore(struct agent *agent, const struct dataplane_interface *before,
+			       size_t count)
+{
+	for (size_t i = 0; i < agent->config->interface_count; i++) {
+		const char *name = agent->config->interfaces[i].name;
+		size_t j = 0;
+
+		while (j < count && strcmp(before[j].name, name))
+			j++;
+		if (j == count)
+			dataplane_detach(agent->dataplane, name, NULL);
+	}
+}
+
 static int apply_edit(struct desired *draft, void *context, struct error *error)
 {
 	return state_apply(draft->state, context, error);
@@ -307,20 +323,25 @@ static int apply_edit(struct desired *draft, void *context, struct error *error)
 int agent_apply(struct agent *agent, struct config *config, struct agent_outcome *ret_outcome,
 		struct error *error)
 {
+	struct dataplane_interface before[INTERFACES_MAX];
 	struct config *old = agent->config;
+	size_t count;
 	int err = fixed_check(old, config, error);
 
 	if (!err)
 		err = interfaces_check(config, error);
 	if (err)
 		goto out;
+	count = dataplane_interfaces(agent->dataplane, before, INTERFACES_MAX);
+	if (count > INTERFACES_MAX)
+		count = INTERFACES_MAX;
 	agent->config = config;
 	err = interfaces_attach(agent, error);
 	if (!err)
 		err = agent_change(agent, apply_edit, config, ret_outcome, error);
 	if (err) {
+		interfaces_restore(agent, before, count);
 		agent->config = old;
-		interfaces_detach(agent, config, old);
 		goto out;
 	}
 	interfaces_detach(agent, old, config);
