@@ -39,17 +39,17 @@ def changes(context, *services, count=450, seconds=12, family=4, mode="l2"):
         check_end(lab, pools)
 
 
-@case("flows/full tracking: no connection notices a pool that changes at random")
+@case("flows/full tracking: no connection notices a pool that changes at random", timeout=300)
 def changes_full(context):
     changes(context, service(tracking="full"))
 
 
-@case("flows/minimal tracking: no connection notices a pool that changes at random")
+@case("flows/minimal tracking: no connection notices a pool that changes at random", timeout=300)
 def changes_minimal(context):
     changes(context, service(tracking="minimal"))
 
 
-@case("flows/IPv6 over ipip: no connection notices a pool that changes at random")
+@case("flows/IPv6 over ipip: no connection notices a pool that changes at random", timeout=300)
 def changes_ipip_v6(context):
     changes(context,
             service("full", PORT, 6, "ipip", tracking="full"),
@@ -57,7 +57,7 @@ def changes_ipip_v6(context):
             count=200, seconds=8, family=6, mode="ipip")
 
 
-@case("flows/every scheduler: no connection notices a pool that changes at random")
+@case("flows/every scheduler: no connection notices a pool that changes at random", timeout=300)
 def changes_schedulers(context):
     changes(context, *(service(name.replace("_", "-"), PORT + number, scheduler=name)
                        for number, name in enumerate(("random", "round_robin", "least_flows"))),
@@ -109,7 +109,8 @@ class KillingChurn(Churn):
         self.lab.start_agent(config)
 
 
-@case("flows/no connection notices a pool that changes while the agent is killed again and again")
+@case("flows/no connection notices a pool that changes while the agent is killed again and again",
+      timeout=300)
 def changes_killed(context):
     services = (service("full", PORT, tracking="full"),
                 service("minimal", PORT + 1, tracking="minimal"))
