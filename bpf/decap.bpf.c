@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * For backends without a tunnel device: removes the outer header of IP-in-IP packets and passes
  * what is inside to the host's stack. Everything else is passed untouched.

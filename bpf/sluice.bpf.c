@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The data plane: what happens to a packet, step by step; each step is a header of its own. */
 #include <linux/bpf.h>
 

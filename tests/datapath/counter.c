@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Counters add up. */
 #include <linux/bpf.h>
 #include <netinet/in.h>

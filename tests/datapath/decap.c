@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The backends' program: what the data plane wraps comes out again; all else is untouched. */
 #include <linux/bpf.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Who gets into the flow table, and who has to go. */
 #include <linux/bpf.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Forwarding: what leaves, byte by byte, in each mode and family. */
 #include <linux/bpf.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Fragments: all of a datagram to one backend, and no port is read where there is none. */
 #include <linux/bpf.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Building frames byte by byte, apart from the data plane's own code, which they check. */
 #include "frame.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Loading the data plane for tests, filling its maps, and running packets through it. */
 #include "lab.h"
 

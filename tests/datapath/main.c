@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Tests of the data plane through BPF_PROG_RUN: packet in, packet out, counter moved. */
 #include <stdio.h>
 #include <stdlib.h>

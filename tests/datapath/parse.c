@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Headers that lie, end early or go on too long. */
 #include <linux/bpf.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* What is passed to the host, bytes identical, and what is dropped, with its reason counted. */
 #include <linux/bpf.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Schedulers' shares, and affinity. */
 #include <linux/bpf.h>
 #include <netinet/in.h>

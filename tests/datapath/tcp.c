@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* A TCP flow and its backend, while the pool changes. */
 #include <linux/bpf.h>
 #include <netinet/in.h>

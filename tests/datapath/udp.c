@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* UDP flows, which nobody announces: stability, grace after a change, QUIC. */
 #include <linux/bpf.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Passes everything: the peer of a veth needs some native program, or it never sees XDP_TX. */
 #include <linux/bpf.h>
 

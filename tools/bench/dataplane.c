@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The data plane as the benchmark loads it: one service, a hundred backends behind ipip. */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/ip.h"
+#include "bench.h"
+#include "model/table.h"
+#include "sluice.skel.h"
+
+static size_t map_bytes(const struct bpf_map *map)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t value = (bpf_map__value_size(map) + 7) / 8 * 8;
+
+	return (value * bpf_map__max_entries(map) + page - 1) / page * page;
+}
+
+static void *map_memory(const struct bpf_map *map)
+{
+	void *memory =
+		mmap(NULL, map_bytes(map), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	if (memory == MAP_FAILED)
+		die("map %s: cannot be mapped: %s", bpf_map__name(map), strerror(errno));
+	return memory;
+}
+
+static uint32_t bucket_count(uint32_t flows)
+{
+	uint32_t buckets = 1;
+
+	while (buckets * SLUICE_FLOWS_PER_BUCKET < flows)
+		buckets *= 2;
+	return buckets;
+}
+
+static void maps_size(struct sluice_bpf *sluice, const struct bench_limits *limits)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint32_t cpu_count = cpus > 0 ? (uint32_t)cpus : 1;
+	uint32_t buckets = bucket_count(limits->flows);
+	struct settings *settings = &sluice->rodata->settings;
+
+	bpf_map__set_max_entries(sluice->maps.service_keys, limits->services * 2);
+	bpf_map__set_max_entries(sluice->maps.services, limits->services);
+	bpf_map__set_max_entries(sluice->maps.backends, limits->backends);
+	bpf_map__set_max_entries(sluice->maps.backend_loads, limits->backends);
+	bpf_map__set_max_entries(sluice->maps.slots, limits->slots / SLUICE_SLOTS_PER_LINE);
+	bpf_map__set_max_entries(sluice->maps.flows, buckets);
+	bpf_map__set_max_entries(sluice->maps.backend_counters, limits->backends * cpu_count);
+	bpf_map__set_max_entries(sluice->maps.service_counters, limits->services * cpu_count);
+	bpf_map__set_max_entries(sluice->maps.verdict_counters, VERDICT_COUNT * cpu_count);
+	bpf_map__set_max_entries(sluice->maps.flow_counters, cpu_count);
+	settings->cpus = cpu_count;
+	settings->services_max = limits->services;
+	settings->backends_max = limits->backends;
+	settings->flow_mask = buckets - 1;
+}
+
+static void key_write(struct dataplane *dataplane, const struct service_key *key,
+		      const struct service_target *value)
+{
+	if (bpf_map_update_elem(bpf_map__fd(dataplane->sluice->maps.service_keys), key, value, 0))
+		die("map service_keys: cannot be written: %s", strerror(errno));
+}
+
+static void backends_fill(struct dataplane *dataplane)
+{
+	struct backend *backends = map_memory(dataplane->sluice->maps.backends);
+
+	for (uint32_t i = 0; i < BENCH_BACKENDS; i++) {
+		struct backend *backend = &backends[i];
+		const __be32 mapped = htonl(0xffff);
+
+		*backend = (struct backend){.mode = FORWARD_MODE_IPIP, .family = 4};
+		backend->nexthop.mac[0] = 2;
+		backend->nexthop.mac[5] = (uint8_t)i;
+		backend->address[2] = mapped;
+		backend->address[3] = htonl(0xc0000200 + i);
+		backend->source[2] = mapped;
+		backend->source[3] = htonl(0xc00002fe);
+		backend->outer_sum = backend_outer_sum(backend);
+		backend->state = BACKEND_ALIVE;
+	}
+	munmap(backends, map_bytes(dataplane->sluice->maps.backends));
+}
+
+static void slots_fill(struct dataplane *dataplane)
+{
+	for (uint32_t slot = 0; slot < BENCH_SLOTS; slot++) {
+		uint32_t owner = (uint32_t)(slot * 2654435761u >> 8) % BENCH_BACKENDS;
+
+		dataplane->slots[slot / SLUICE_SLOTS_PER_LINE].slots[slot % SLUICE_SLOTS_PER_LINE] =
+			slot_word(owner, owner);
+	}
+}
+
+static void vip_fill(struct dataplane *dataplane)
+{
+	struct service_target service = {.service = 0}, own = {.service = SLUICE_NO_SERVICE};
+	struct service_key key = {.port = htons(BENCH_PORT), .protocol = IPPROTO_TCP};
+	struct service_key own_key = {0};
+	struct vip_filter_line *filter = map_memory(dataplane->sluice->maps.vip_filter);
+	struct ip vip;
+	uint32_t bit;
+
+	if (ip_parse(BENCH_VIP, &vip))
+		die("%s: not an address", BENCH_VIP);
+	memcpy(key.vip, vip.word, sizeof(key.vip));
+	memcpy(own_key.vip, vip.word, sizeof(own_key.vip));
+	key_write(dataplane, &key, &service);
+	key_write(dataplane, &own_key, &own);
+	bit = hash_vip_bit(vip.word);
+	filter[bit / 512].bits[bit / 64 % 8] |= 1ULL << (bit % 64);
+	munmap(filter, map_bytes(dataplane->sluice->maps.vip_filter));
+}
+
+static void egress_fill(struct dataplane *dataplane)
+{
+	struct egress *egress = map_memory(dataplane->sluice->maps.egress);
+
+	/* Test runs come in by the loopback interface. */
+	egress[0] = (struct egress){.ifindex = 1, .mac = {2, 0, 0, 0, 0, 9}};
+	munmap(egress, map_bytes(dataplane->sluice->maps.egress));
+}
+
+struct dataplane *dataplane_new(const struct bench_limits *limits)
+{
+	struct dataplane *dataplane = calloc(1, sizeof(*dataplane));
+
+	if (!dataplane)
+		die("out of memory");
+	dataplane->sluice = sluice_bpf__open();
+	if (!dataplane->sluice)
+		die("the data plane cannot be opened: %s", strerror(errno));
+	maps_size(dataplane->sluice, limits);
+	if (sluice_bpf__load(dataplane->sluice))
+		die("the data plane cannot be loaded: %s; is this root?", strerror(errno));
+	dataplane->slots = map_memory(dataplane->sluice->maps.slots);
+	dataplane->services = map_memory(dataplane->sluice->maps.services);
+	dataplane->flows = map_memory(dataplane->sluice->maps.flows);
+	dataplane->flow_bytes = map_bytes(dataplane->sluice->maps.flows);
+	dataplane->services[0] = (struct service){
+		.table = table_word(0, 1, 0),
+		.slot_count = BENCH_SLOTS,
+		.backend_capacity = 128,
+		.state = SERVICE_PRESENT,
+	};
+	egress_fill(dataplane);
+	backends_fill(dataplane);
+	slots_fill(dataplane);
+	vip_fill(dataplane);
+	return dataplane;
+}
+
+void dataplane_free(struct dataplane *dataplane)
+{
+	if (!dataplane)
+		return;
+	munmap(dataplane->slots, map_bytes(dataplane->sluice->maps.slots));
+	munmap(dataplane->services, map_bytes(dataplane->sluice->maps.services));
+	munmap(dataplane->flows, dataplane->flow_bytes);
+	sluice_bpf__destroy(dataplane->sluice);
+	free(dataplane);
+}
+
+int dataplane_program(const struct dataplane *dataplane)
+{
+	return bpf_program__fd(dataplane->sluice->progs.sluice);
+}
+
+void dataplane_track(struct dataplane *dataplane, enum tracking tracking)
+{
+	memset(dataplane->flows, 0, dataplane->flow_bytes);
+	dataplane->services[0].tracking = (uint8_t)tracking;
+}
+
+static uint64_t map_memlock(int fd)
+{
+	char path[64], line[128];
+	unsigned long long bytes = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	if (!file)
+		die("%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	}
+	fclose(file);
+	return bytes;
+}
+
+uint64_t dataplane_memory(const struct dataplane *dataplane)
+{
+	const struct bpf_map *map;
+	uint64_t bytes = 0;
+
+	bpf_object__for_each_map(map, dataplane->sluice->obj) bytes +=
+		map_memlock(bpf_map__fd(map));
+	return bytes;
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Measures the data plane and the slot tables, and writes the figures as a flat JSON object. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench.h"
+
+#define ROUNDS       11
+#define PACKETS      4000000u
+#define FLOWS_MANY   (1u << 20)
+#define FLOW_ENTRIES (2 * FLOWS_MANY) /* 16 bytes a flow */
+
+void die(const char *format, ...)
+{
+	va_list arguments;
+
+	fputs("sluice-bench: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+/* The thread's own time: another process on the machine does not count. */
+double clock_thread_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+static int double_compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+double median(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), double_compare);
+	return values[count / 2];
+}
+
+static void figure(json_t *figures, const char *name, double value)
+{
+	printf("%-42s %14.2f\n", name, value);
+	json_object_set_new(figures, name, json_real(value));
+}
+
+/* A helper of the kernel that would be measured along. */
+static void stats_check(void)
+{
+	FILE *file = fopen("/proc/sys/kernel/bpf_stats_enabled", "re");
+	int enabled = 0;
+
+	if (file && fscanf(file, "%d", &enabled) == 1 && enabled)
+		die("kernel.bpf_stats_enabled is 1 and would be measured along; set it to 0");
+	if (file)
+		fclose(file);
+}
+
+/* What is measured: its name, the service's tracking, and the packets. */
+struct measure {
+	const char *name;
+	enum tracking tracking;
+	struct stream stream;
+};
+
+/*
+ * The program and the empty one take turns, so that both see the same machine; the figure is the
+ * median of the differences.
+ */
+static double measure_run(struct dataplane *dataplane, const struct measure *measure,
+			  double *ret_floor)
+{
+	struct target *target = target_new(dataplane_program(dataplane), &measure->stream);
+	struct target *nothing = target_new(-1, &measure->stream);
+	double differences[ROUNDS], floors[ROUNDS];
+
+	dataplane_track(dataplane, measure->tracking);
+	/* Every flow is new, then proven. */
+	for (int i = 0; i < 2; i++)
+		target_run(target, measure->stream.flows + PACKETS / 4);
+	for (int i = 0; i < ROUNDS; i++) {
+		floors[i] = target_run(nothing, PACKETS);
+		differences[i] = target_run(target, PACKETS) - floors[i];
+	}
+	target_free(target);
+	target_free(nothing);
+	*ret_floor = median(floors, ROUNDS);
+	return median(differences, ROUNDS);
+}
+
+static void measure_packets(json_t *figures)
+{
+	const struct measure measures[] = {
+		{"forward_ipip_v4_full_1flow_ns", TRACKING_FULL, {BENCH_VIP, 1}},
+		{"forward_ipip_v4_full_1mflows_ns", TRACKING_FULL, {BENCH_VIP, FLOWS_MANY}},
+		{"forward_ipip_v4_minimal_1flow_ns", TRACKING_MINIMAL, {BENCH_VIP, 1}},
+		{"forward_ipip_v4_minimal_1mflows_ns", TRACKING_MINIMAL, {BENCH_VIP, FLOWS_MANY}},
+		{"pass_v4_ns", TRACKING_FULL, {"192.0.2.200", 1}},
+	};
+	const struct bench_limits limits = {
+		.services = 64, .backends = 4096, .slots = 1 << 20, .flows = FLOW_ENTRIES};
+	struct dataplane *dataplane = dataplane_new(&limits);
+	double floor_tx[ROUNDS], floor = 0;
+
+	for (int i = 0; i < ROUNDS; i++)
+		floor_tx[i] = swap_run(PACKETS);
+	figure(figures, "floor_tx_ns", median(floor_tx, ROUNDS));
+	for (size_t i = 0; i < sizeof(measures) / sizeof(measures[0]); i++)
+		figure(figures, measures[i].name, measure_run(dataplane, &measures[i], &floor));
+	figure(figures, "floor_wrapper_ns", floor);
+	figure(figures, "flow_bytes", sizeof(struct flow_bucket) / (double)SLUICE_FLOWS_PER_BUCKET);
+	figure(figures, "flow_table_1mflows_bytes", (double)dataplane->flow_bytes);
+	dataplane_free(dataplane);
+}
+
+/* The sizes of a default config, with no service in it. */
+static void measure_memory(json_t *figures)
+{
+	const struct bench_limits limits = {
+		.services = 64, .backends = 4096, .slots = 4194304, .flows = 1048576};
+	struct dataplane *dataplane = dataplane_new(&limits);
+
+	figure(figures, "idle_memory_bytes", (double)dataplane_memory(dataplane));
+	dataplane_free(dataplane);
+}
+
+static void measure_tables(json_t *figures)
+{
+	const struct bench_limits limits = {
+		.services = 1, .backends = 256, .slots = 1 << 18, .flows = 1024};
+	struct dataplane *dataplane = dataplane_new(&limits);
+	double build[ROUNDS], publish[ROUNDS];
+
+	for (int i = 0; i < ROUNDS; i++) {
+		build[i] = table_build_ms();
+		publish[i] = table_publish_ms(dataplane);
+	}
+	figure(figures, "table_build_65537x100_ms", median(build, ROUNDS));
+	figure(figures, "table_publish_65537_ms", median(publish, ROUNDS));
+	dataplane_free(dataplane);
+}
+
+int main(int argc, char **argv)
+{
+	json_t *figures = json_object();
+
+	if (argc != 2 || !figures) {
+		fprintf(stderr, "usage: sluice-bench OUT.json\n");
+		return 2;
+	}
+	stats_check();
+	measure_packets(figures);
+	measure_memory(figures);
+	measure_tables(figures);
+	if (json_dump_file(figures, argv[1], JSON_INDENT(2) | JSON_REAL_PRECISION(6)))
+		die("%s: cannot be written: %s", argv[1], strerror(errno));
+	json_decref(figures);
+	return 0;
+}
