@@ -24,6 +24,7 @@ const volatile struct settings settings = {
 	.probation_ticks = 30,
 	.proven_tcp_ticks = 3600,
 	.proven_udp_ticks = 120,
+	.key_mask = 0,
 };
 
 /* An array that the agent reads and writes through mmap. */
@@ -35,15 +36,6 @@ const volatile struct settings settings = {
 		__type(key, __u32);                \
 		__type(value, value_type);         \
 	} name SEC(".maps")
-
-/* From what clients connect to, to a service. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 64);
-	__type(key, struct service_key);
-	__type(value, struct service_target);
-} service_keys SEC(".maps");
 
 /* Datagrams under way in fragments: where the first one went. */
 struct {
@@ -61,6 +53,8 @@ struct {
 	__type(value, __u32);
 } egress_ports SEC(".maps");
 
+/* From what clients connect to, to a service. */
+SHARED_ARRAY(service_keys, struct service_line, 1);
 /* Addresses that may be a VIP. */
 SHARED_ARRAY(vip_filter, struct vip_filter_line, SLUICE_VIP_FILTER_BITS / 512);
 SHARED_ARRAY(services, struct service, 1);

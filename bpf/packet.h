@@ -37,6 +37,7 @@ static __always_inline bool signals_close(__u32 signals)
 
 struct packet {
 	struct flow_key key;
+	__u64 vip_hash;     /* hash_vip() of the destination */
 	__u32 length;       /* of the IP packet by its header; 0 until that is validated */
 	__u32 fragment_id;  /* in network order; only of fragments */
 	__u32 link_length;  /* Ethernet header and VLAN tags: where the IP header starts */

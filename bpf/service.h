@@ -7,14 +7,18 @@
 
 #include "maps.h"
 #include "packet.h"
+#include "sluice/service_table.h"
 
-/* vip_is_possible - false for all but a few of the addresses that are no VIP; no hash lookup. */
-static __always_inline bool vip_is_possible(const struct packet *packet)
+/* vip_is_possible - false for all but a few of the addresses that are no VIP. */
+static __always_inline bool vip_is_possible(struct packet *packet)
 {
-	__u32 bit = hash_vip_bit(packet->key.destination);
-	__u32 number = bit / 512;
-	const struct vip_filter_line *line = bpf_map_lookup_elem(&vip_filter, &number);
+	const struct vip_filter_line *line;
+	__u32 bit, number;
 
+	packet->vip_hash = hash_vip(packet->key.destination);
+	bit = hash_vip_filter_bit(packet->vip_hash);
+	number = bit / 512;
+	line = bpf_map_lookup_elem(&vip_filter, &number);
 	return line && line->bits[bit / 64 % 8] >> (bit % 64) & 1;
 }
 
@@ -31,51 +35,83 @@ static __always_inline void service_key_fill(struct service_key *key, const stru
 }
 
 /*
+ * service_key_search - the target word of a key, wherever it lies, or 0. Out of line: most packets
+ * find theirs in the first line; global, so that the verifier looks at it only once.
+ */
+noinline __u64 service_key_search(const struct service_key *key)
+{
+	__u32 start, number;
+
+	if (!key)
+		return 0;
+	start = service_key_line(hash_vip(key->vip), key->port, key->protocol, settings.key_mask);
+	for (__u32 probe = 0; probe < SERVICE_PROBES_MAX; probe++) {
+		const struct service_line *line;
+		__u64 target;
+
+		number = (start + probe) & settings.key_mask;
+		line = bpf_map_lookup_elem(&service_keys, &number);
+		if (!line)
+			return 0;
+		target = service_line_find(line, key);
+		if (target || !line->spilled)
+			return target;
+	}
+	return 0;
+}
+
+/*
  * vip_answer - what becomes of a packet that no service takes: `otherwise` if it is addressed to
  * a VIP, and passed if the filter was wrong about that, or if the VIP passes such packets.
  */
 static __always_inline enum verdict vip_answer(const struct packet *packet, enum verdict otherwise)
 {
-	const struct service_target *target;
 	struct service_key key;
+	__u64 target;
 
 	service_key_fill(&key, packet, 0, 0);
-	target = bpf_map_lookup_elem(&service_keys, &key);
+	target = service_key_search(&key);
 	if (!target)
 		return VERDICT_PASS_NOT_VIP;
-	if (otherwise == VERDICT_DROP_NO_SERVICE && target->pass)
+	if (otherwise == VERDICT_DROP_NO_SERVICE && target_pass(target))
 		return VERDICT_PASS_NO_SERVICE;
 	return otherwise;
 }
 
-static __always_inline struct service *service_lookup(const struct packet *packet, __be16 port,
-						      __u32 *ret_id)
+static __always_inline bool service_of_target(__u64 target, struct route *route)
 {
-	const struct service_target *target;
-	struct service_key key;
 	struct service *service;
 
-	service_key_fill(&key, packet, port, packet->key.protocol);
-	target = bpf_map_lookup_elem(&service_keys, &key);
 	if (!target)
-		return NULL;
-	*ret_id = target->service;
-	service = bpf_map_lookup_elem(&services, ret_id);
+		return false;
+	route->service_id = target_service(target);
+	service = bpf_map_lookup_elem(&services, &route->service_id);
 	if (!service || service->state != SERVICE_PRESENT)
-		return NULL;
-	return service;
+		return false;
+	route->service = service;
+	return true;
 }
 
 /* service_find - exact port first, then any port, then the VIP's own answer. */
 static __always_inline enum verdict service_find(const struct packet *packet, struct route *route)
 {
-	route->service = service_lookup(packet, packet->key.destination_port, &route->service_id);
-	if (likely(route->service))
+	__be16 port = packet->key.destination_port;
+	__u8 protocol = packet->key.protocol;
+	const struct service_line *line;
+	struct service_key key;
+	__u32 number;
+
+	service_key_fill(&key, packet, port, protocol);
+	number = service_key_line(packet->vip_hash, port, protocol, settings.key_mask);
+	line = bpf_map_lookup_elem(&service_keys, &number);
+	if (likely(line && service_of_target(service_line_find(line, &key), route)))
 		return VERDICT_NONE;
-	if (packet->key.protocol == IPPROTO_ICMP || packet->key.protocol == IPPROTO_ICMPV6)
+	if (line && line->spilled && service_of_target(service_key_search(&key), route))
+		return VERDICT_NONE;
+	if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6)
 		return vip_answer(packet, VERDICT_PASS_ICMP);
-	route->service = service_lookup(packet, 0, &route->service_id);
-	if (route->service)
+	key.port = 0;
+	if (service_of_target(service_key_search(&key), route))
 		return VERDICT_NONE;
 	return vip_answer(packet, VERDICT_DROP_NO_SERVICE);
 }

@@ -19,7 +19,7 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
 
-/* Map "service_keys" (hash, no preallocation): from what clients connect to, to a service. */
+/* From what clients connect to, to a service; see sluice/service_table.h. */
 struct service_key {
 	__be32 vip[4]; /* v4-mapped for IPv4 */
 	__be16 port;   /* 0: any port */
@@ -35,6 +35,30 @@ struct service_target {
 	__u8 pass;     /* of a VIP itself: pass what no service takes, instead of dropping it */
 	__u8 reserved[3];
 };
+
+/* Map "service_keys" (array): a line of the table that finds a service. */
+struct service_line {
+	__u64 targets[SLUICE_KEYS_PER_LINE]; /* target_word(); 0: the place is free */
+	struct service_key keys[SLUICE_KEYS_PER_LINE];
+	__u32 spilled; /* a key whose search starts here, or passes here, lies behind */
+	__u32 reserved;
+};
+
+/* A target in one word: service in bits 0..31, pass in bit 32, bit 63 set. */
+static inline __attribute__((always_inline)) __u64 target_word(const struct service_target *target)
+{
+	return 1ULL << 63 | (__u64)(target->pass != 0) << 32 | target->service;
+}
+
+static inline __attribute__((always_inline)) __u32 target_service(__u64 word)
+{
+	return (__u32)word;
+}
+
+static inline __attribute__((always_inline)) int target_pass(__u64 word)
+{
+	return (int)(word >> 32 & 1);
+}
 
 /*
  * Map "vip_filter" (array): bit hash_vip_bit(address) is set if a VIP may have that address. It
@@ -271,7 +295,7 @@ struct settings {
 	__u32 probation_ticks; /* be reused, whoever asks */
 	__u32 proven_tcp_ticks;
 	__u32 proven_udp_ticks;
-	__u32 reserved;
+	__u32 key_mask; /* lines of service_keys - 1 */
 };
 
 #pragma GCC diagnostic pop
@@ -280,6 +304,7 @@ struct settings {
 SLUICE_SIZE(struct flow_key, 40);
 SLUICE_SIZE(struct service_key, 20);
 SLUICE_SIZE(struct service_target, 8);
+SLUICE_SIZE(struct service_line, 64);
 SLUICE_SIZE(struct vip_filter_line, 64);
 SLUICE_SIZE(struct service, 64);
 SLUICE_SIZE(struct slot_line, 64);

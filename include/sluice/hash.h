@@ -83,12 +83,22 @@ static inline __attribute__((always_inline)) __u64 hash_source(const struct flow
 	return hash_last(hash_word(hash, with_port ? key->destination_port : 0));
 }
 
-/* hash_vip_bit - the bit of a VIP in the filter before the service lookup. */
+/* hash_vip - of a VIP; the data plane computes it once for the filter and for the services. */
+static inline __attribute__((always_inline)) __u64 hash_vip(const __be32 address[4])
+{
+	return hash_pair(hash_pair(0, address[0], address[1]), address[2], address[3]);
+}
+
+/* hash_vip_filter_bit - the bit in the filter before the service lookup, from hash_vip(). */
+static inline __attribute__((always_inline)) __u32 hash_vip_filter_bit(__u64 vip_hash)
+{
+	return (__u32)(vip_hash >> 20) & 0xffff;
+}
+
+/* hash_vip_bit - the same from the address. */
 static inline __attribute__((always_inline)) __u32 hash_vip_bit(const __be32 address[4])
 {
-	__u64 hash = hash_pair(0, address[0], address[1]);
-
-	return (__u32)(hash_pair(hash, address[2], address[3]) >> 20) & 0xffff;
+	return hash_vip_filter_bit(hash_vip(address));
 }
 
 #endif

@@ -7,10 +7,13 @@
  * Version of everything in this folder that lives in a map. Checked before pinned maps are
  * adopted; raise it with any change of a layout or of the meaning of a field.
  */
-#define SLUICE_ABI_VERSION 1
+#define SLUICE_ABI_VERSION 2
 
 /* Slots are packed 16 to a value (one cache line): array maps round each value up to 8 bytes. */
 #define SLUICE_SLOTS_PER_LINE 16
+
+/* Keys of services in one cache line of the table that finds a service. */
+#define SLUICE_KEYS_PER_LINE 2
 
 /* One bucket of the flow table is one cache line. */
 #define SLUICE_FLOWS_PER_BUCKET 8

@@ -17,6 +17,7 @@
 #include "decap.skel.h"
 #include "model/table.h"
 #include "sluice.skel.h"
+#include "sluice/service_table.h"
 
 #define INGRESS_IFINDEX 1 /* test runs come in by the loopback interface */
 
@@ -46,6 +47,7 @@ static void maps_size(const struct lab *lab)
 {
 	struct sluice_bpf *sluice = lab->sluice;
 
+	bpf_map__set_max_entries(sluice->maps.service_keys, LAB_KEY_LINES);
 	bpf_map__set_max_entries(sluice->maps.services, LAB_SERVICES);
 	bpf_map__set_max_entries(sluice->maps.backends, LAB_BACKENDS);
 	bpf_map__set_max_entries(sluice->maps.backend_loads, LAB_BACKENDS);
@@ -60,10 +62,12 @@ static void maps_size(const struct lab *lab)
 	sluice->rodata->settings.services_max = LAB_SERVICES;
 	sluice->rodata->settings.backends_max = LAB_BACKENDS;
 	sluice->rodata->settings.flow_mask = LAB_BUCKETS - 1;
+	sluice->rodata->settings.key_mask = LAB_KEY_LINES - 1;
 }
 
 static void maps_open(struct lab *lab)
 {
+	lab->service_keys = map_memory(lab->sluice->maps.service_keys);
 	lab->vip_filter = map_memory(lab->sluice->maps.vip_filter);
 	lab->services = map_memory(lab->sluice->maps.services);
 	lab->slots = map_memory(lab->sluice->maps.slots);
@@ -110,6 +114,7 @@ int lab_free(void **state)
 {
 	struct lab *lab = *state;
 
+	map_memory_free(lab->sluice->maps.service_keys, lab->service_keys);
 	map_memory_free(lab->sluice->maps.vip_filter, lab->vip_filter);
 	map_memory_free(lab->sluice->maps.services, lab->services);
 	map_memory_free(lab->sluice->maps.slots, lab->slots);
@@ -127,12 +132,13 @@ int lab_free(void **state)
 	return 0;
 }
 
-static void hash_clear(const struct bpf_map *map)
+static void fragments_clear(struct lab *lab)
 {
-	uint8_t key[sizeof(struct fragment_key)];
+	int fd = bpf_map__fd(lab->sluice->maps.fragments);
+	struct fragment_key key;
 
-	while (!bpf_map_get_next_key(bpf_map__fd(map), NULL, key))
-		bpf_map_delete_elem(bpf_map__fd(map), key);
+	while (!bpf_map_get_next_key(fd, NULL, &key))
+		bpf_map_delete_elem(fd, &key);
 }
 
 static void egress_fill(struct lab *lab, uint32_t index, uint32_t ifindex)
@@ -148,8 +154,8 @@ int lab_reset(void **state)
 {
 	struct lab *lab = *state;
 
-	hash_clear(lab->sluice->maps.service_keys);
-	hash_clear(lab->sluice->maps.fragments);
+	fragments_clear(lab);
+	memset(lab->service_keys, 0, map_bytes(lab->sluice->maps.service_keys));
 	memset(lab->vip_filter, 0, map_bytes(lab->sluice->maps.vip_filter));
 	memset(lab->services, 0, map_bytes(lab->sluice->maps.services));
 	memset(lab->backends, 0, map_bytes(lab->sluice->maps.backends));
@@ -172,7 +178,7 @@ static void key_write(struct lab *lab, const struct ip *vip, uint8_t protocol, u
 
 	memcpy(key.vip, vip->word, sizeof(key.vip));
 	assert_int_equal(
-		bpf_map_update_elem(bpf_map__fd(lab->sluice->maps.service_keys), &key, target, 0),
+		service_table_put(lab->service_keys, LAB_KEY_LINES - 1, &key, target_word(target)),
 		0);
 }
 

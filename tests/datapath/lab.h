@@ -19,6 +19,7 @@
 #define LAB_SLOTS            SLUICE_SLOTS_SMALL
 #define LAB_TABLE_LINES      ((LAB_SLOTS + SLUICE_SLOTS_PER_LINE - 1) / SLUICE_SLOTS_PER_LINE)
 #define LAB_BUCKETS          4096u
+#define LAB_KEY_LINES        16u /* so few that keys spill over */
 #define LAB_SEED             0x5eedULL
 
 /* Ways out: by where packets come in (the loopback interface), and by another one. */
@@ -29,6 +30,7 @@ struct lab {
 	struct sluice_bpf *sluice;
 	struct decap_bpf *decap;
 	uint32_t cpus;
+	struct service_line *service_keys;
 	struct vip_filter_line *vip_filter;
 	struct service *services;
 	struct slot_line *slots;

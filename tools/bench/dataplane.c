@@ -14,6 +14,7 @@
 #include "bench.h"
 #include "model/table.h"
 #include "sluice.skel.h"
+#include "sluice/service_table.h"
 
 static size_t map_bytes(const struct bpf_map *map)
 {
@@ -47,9 +48,10 @@ static void maps_size(struct sluice_bpf *sluice, const struct bench_limits *limi
 	int cpus = libbpf_num_possible_cpus();
 	uint32_t cpu_count = cpus > 0 ? (uint32_t)cpus : 1;
 	uint32_t buckets = bucket_count(limits->flows);
+	uint32_t key_lines = service_table_lines(limits->services * 2);
 	struct settings *settings = &sluice->rodata->settings;
 
-	bpf_map__set_max_entries(sluice->maps.service_keys, limits->services * 2);
+	bpf_map__set_max_entries(sluice->maps.service_keys, key_lines);
 	bpf_map__set_max_entries(sluice->maps.services, limits->services);
 	bpf_map__set_max_entries(sluice->maps.backends, limits->backends);
 	bpf_map__set_max_entries(sluice->maps.backend_loads, limits->backends);
@@ -63,13 +65,7 @@ static void maps_size(struct sluice_bpf *sluice, const struct bench_limits *limi
 	settings->services_max = limits->services;
 	settings->backends_max = limits->backends;
 	settings->flow_mask = buckets - 1;
-}
-
-static void key_write(struct dataplane *dataplane, const struct service_key *key,
-		      const struct service_target *value)
-{
-	if (bpf_map_update_elem(bpf_map__fd(dataplane->sluice->maps.service_keys), key, value, 0))
-		die("map service_keys: cannot be written: %s", strerror(errno));
+	settings->key_mask = key_lines - 1;
 }
 
 static void backends_fill(struct dataplane *dataplane)
@@ -109,6 +105,8 @@ static void vip_fill(struct dataplane *dataplane)
 	struct service_key key = {.port = htons(BENCH_PORT), .protocol = IPPROTO_TCP};
 	struct service_key own_key = {0};
 	struct vip_filter_line *filter = map_memory(dataplane->sluice->maps.vip_filter);
+	struct service_line *keys = map_memory(dataplane->sluice->maps.service_keys);
+	uint32_t mask = bpf_map__max_entries(dataplane->sluice->maps.service_keys) - 1;
 	struct ip vip;
 	uint32_t bit;
 
@@ -116,8 +114,10 @@ static void vip_fill(struct dataplane *dataplane)
 		die("%s: not an address", BENCH_VIP);
 	memcpy(key.vip, vip.word, sizeof(key.vip));
 	memcpy(own_key.vip, vip.word, sizeof(own_key.vip));
-	key_write(dataplane, &key, &service);
-	key_write(dataplane, &own_key, &own);
+	if (service_table_put(keys, mask, &key, target_word(&service)) ||
+	    service_table_put(keys, mask, &own_key, target_word(&own)))
+		die("map service_keys: no room");
+	munmap(keys, map_bytes(dataplane->sluice->maps.service_keys));
 	bit = hash_vip_bit(vip.word);
 	filter[bit / 512].bits[bit / 64 % 8] |= 1ULL << (bit % 64);
 	munmap(filter, map_bytes(dataplane->sluice->maps.vip_filter));

@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "sluice.skel.h"
+#include "sluice/service_table.h"
 
 #define META_PIN          "meta"
 #define PROGRAM_PIN       "program"
@@ -45,7 +46,8 @@ static void map_sizes_fill(const struct meta *meta, struct map_size sizes[MAP_SI
 	uint64_t cpus = meta->cpus, services = meta->services_max, backends = meta->backends_max;
 	const struct map_size all[MAP_SIZES] = {
 		/* Each service has a key of its own and at most one of its VIP. */
-		{"service_keys", services * 2, 0, NOT_MAPPED},
+		{"service_keys", service_table_lines(meta->services_max * 2),
+		 sizeof(struct service_line), PLACE(service_keys)},
 		{"egress_ports", SLUICE_EGRESS_MAX, 0, NOT_MAPPED},
 		{"meta", 1, sizeof(struct meta), PLACE(meta)},
 		{"vip_filter", SLUICE_VIP_FILTER_BITS / 512, sizeof(struct vip_filter_line),
@@ -258,7 +260,6 @@ static int object_load(struct dataplane *dataplane, const char *log, struct erro
 
 	if (!code) {
 		dataplane->program = bpf_program__fd(dataplane->object->progs.sluice);
-		dataplane->service_keys = bpf_map__fd(dataplane->object->maps.service_keys);
 		dataplane->egress_ports = bpf_map__fd(dataplane->object->maps.egress_ports);
 		return 0;
 	}
@@ -530,30 +531,25 @@ const struct dataplane_maps *dataplane_maps(const struct dataplane *dataplane)
 int dataplane_key_write(struct dataplane *dataplane, const struct service_key *key,
 			const struct service_target *target, struct error *error)
 {
-	int code = bpf_map_update_elem(dataplane->service_keys, key, target, BPF_ANY);
+	const struct dataplane_maps *maps = &dataplane->maps;
 
-	if (code)
-		error_set(error, code, "map service_keys: cannot add a key: %s", strerror(-code));
-	return code;
+	if (service_table_put(maps->service_keys, maps->settings.key_mask, key,
+			      target_word(target)))
+		return error_set(error, -ENOSPC,
+				 "map service_keys: no room for a key; raise limits.services");
+	return 0;
 }
 
-int dataplane_key_delete(struct dataplane *dataplane, const struct service_key *key,
-			 struct error *error)
+void dataplane_key_delete(struct dataplane *dataplane, const struct service_key *key)
 {
-	int code = bpf_map_delete_elem(dataplane->service_keys, key);
-
-	if (code == -ENOENT)
-		return 0;
-	if (code)
-		error_set(error, code, "map service_keys: cannot remove a key: %s",
-			  strerror(-code));
-	return code;
+	service_table_remove(dataplane->maps.service_keys, dataplane->maps.settings.key_mask, key);
 }
 
 int dataplane_key_next(const struct dataplane *dataplane, const struct service_key *key,
 		       struct service_key *ret_key)
 {
-	return bpf_map_get_next_key(dataplane->service_keys, key, ret_key);
+	return service_table_next(dataplane->maps.service_keys, dataplane->maps.settings.key_mask,
+				  key, ret_key);
 }
 
 int dataplane_port_write(struct dataplane *dataplane, uint32_t egress, uint32_t ifindex)

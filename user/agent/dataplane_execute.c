@@ -64,12 +64,12 @@ static int key_write(struct dataplane *dataplane, const struct pool *pool, struc
 	return dataplane_key_write(dataplane, &key, &target, error);
 }
 
-static int key_remove(struct dataplane *dataplane, const struct pool *pool, struct error *error)
+static void key_remove(struct dataplane *dataplane, const struct pool *pool)
 {
 	struct service_key key;
 
 	key_fill(&key, pool);
-	return dataplane_key_delete(dataplane, &key, error);
+	dataplane_key_delete(dataplane, &key);
 }
 
 static int vip_write(struct dataplane *dataplane, const struct pool *pool, struct error *error)
@@ -82,16 +82,13 @@ static int vip_write(struct dataplane *dataplane, const struct pool *pool, struc
 	return dataplane_key_write(dataplane, &key, &target, error);
 }
 
-static int vip_remove(struct dataplane *dataplane, const struct pool *pool, struct error *error)
+static void vip_remove(struct dataplane *dataplane, const struct pool *pool)
 {
 	struct service_key key;
-	int code;
 
 	vip_key_fill(&key, pool);
-	code = dataplane_key_delete(dataplane, &key, error);
-	if (!code)
-		filter_clear(dataplane, hash_vip_bit(key.vip));
-	return code;
+	dataplane_key_delete(dataplane, &key);
+	filter_clear(dataplane, hash_vip_bit(key.vip));
 }
 
 static void counters_zero(struct counter *counters, uint32_t cpus, uint32_t things, uint32_t thing)
@@ -320,9 +317,11 @@ static int step_execute(struct dataplane *dataplane, const struct plan_step *ste
 
 	switch (step->kind) {
 	case PLAN_KEY_REMOVE:
-		return key_remove(dataplane, pool, error);
+		key_remove(dataplane, pool);
+		return 0;
 	case PLAN_VIP_REMOVE:
-		return vip_remove(dataplane, pool, error);
+		vip_remove(dataplane, pool);
+		return 0;
 	case PLAN_BACKEND_WRITE:
 		backend_write(dataplane, pool, step->backend);
 		return 0;

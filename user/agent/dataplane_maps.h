@@ -9,6 +9,7 @@
 
 struct dataplane_maps {
 	struct meta *meta;
+	struct service_line *service_keys;
 	struct vip_filter_line *vip_filter;
 	struct service *services;
 	struct slot_line *slots;

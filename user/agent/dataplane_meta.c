@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "agent/dataplane_private.h"
+#include "sluice/service_table.h"
 
 /*
  * Ages in the flow table wrap at 2^13 ticks. Timeouts stay so far below it that an entry is swept
@@ -45,6 +46,7 @@ void settings_fill(struct dataplane *dataplane, const struct config *config,
 		.probation_ticks = timeout_ticks(config->timeouts.probation_ms, tick_ms),
 		.proven_tcp_ticks = timeout_ticks(config->timeouts.tcp_idle_ms, tick_ms),
 		.proven_udp_ticks = timeout_ticks(config->timeouts.udp_idle_ms, tick_ms),
+		.key_mask = service_table_lines(meta->services_max * 2) - 1,
 	};
 }
 

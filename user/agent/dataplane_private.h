@@ -33,9 +33,9 @@ struct dataplane {
 	struct dataplane_way *ways; /* per backend */
 	uint64_t *switched_ms;      /* per service: when its table was switched last */
 	char pin_dir[PIN_PATH_MAX];
-	int lock;                                /* pin_dir, locked */
-	struct sluice_bpf *object;               /* the fds of its maps and program live in it */
-	int program, service_keys, egress_ports; /* borrowed from object */
+	int lock;                  /* pin_dir, locked */
+	struct sluice_bpf *object; /* the fds of its maps and program live in it */
+	int program, egress_ports; /* borrowed from object */
 	int tick_program;
 	uint32_t tick, tick_ms; /* the last reading of the clock; the length of a tick */
 	bool adopted;
@@ -54,9 +54,8 @@ void links_detach(const char *pin_dir);
 /* In dataplane.c: what takes a system call of BPF. 0 or -errno. */
 int dataplane_key_write(struct dataplane *dataplane, const struct service_key *key,
 			const struct service_target *target, struct error *error);
-int dataplane_key_delete(struct dataplane *dataplane, const struct service_key *key,
-			 struct error *error);
-/* dataplane_key_next - the key after this one (NULL: the first); -ENOENT after the last. */
+void dataplane_key_delete(struct dataplane *dataplane, const struct service_key *key);
+/* dataplane_key_next - the key after this one (NULL: the first); not 0 after the last. */
 int dataplane_key_next(const struct dataplane *dataplane, const struct service_key *key,
 		       struct service_key *ret_key);
 int dataplane_port_write(struct dataplane *dataplane, uint32_t egress, uint32_t ifindex);

@@ -23,19 +23,18 @@ static bool key_is_wanted(const struct state *state, const struct service_key *k
 	return false;
 }
 
-static int keys_prune(struct dataplane *dataplane, const struct state *state, struct error *error)
+static void keys_prune(struct dataplane *dataplane, const struct state *state)
 {
 	struct service_key key, next;
-	int code = 0, more = dataplane_key_next(dataplane, NULL, &key);
+	int more = dataplane_key_next(dataplane, NULL, &key);
 
-	while (!more && !code) {
+	while (!more) {
 		/* The next key first: after its removal a key leads nowhere. */
 		more = dataplane_key_next(dataplane, &key, &next);
 		if (!key_is_wanted(state, &key))
-			code = dataplane_key_delete(dataplane, &key, error);
+			dataplane_key_delete(dataplane, &key);
 		key = next;
 	}
-	return code;
 }
 
 /* The filter from the keys that are left; a bit that stays is never clear meanwhile. */
@@ -98,16 +97,14 @@ int dataplane_prune(struct dataplane *dataplane, const struct state *state, stru
 	bool *services = calloc(dataplane->maps.meta->services_max, sizeof(*services));
 	bool *backends = calloc(dataplane->maps.meta->backends_max, sizeof(*backends));
 	uint32_t removed = 0;
-	int code = -ENOMEM;
+	int code = 0;
 
 	if (!services || !backends) {
-		error_set(error, code, "out of memory");
+		code = error_set(error, -ENOMEM, "out of memory");
 		goto out;
 	}
 	wanted_fill(state, services, backends);
-	code = keys_prune(dataplane, state, error);
-	if (code)
-		goto out;
+	keys_prune(dataplane, state);
 	filter_renew(dataplane);
 	services_prune(dataplane, services);
 	removed = backends_prune(dataplane, backends);
