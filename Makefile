@@ -46,6 +46,7 @@ CLI_SRC   := $(wildcard user/cli/*.c)
 BPF_SRC   := $(wildcard bpf/*.bpf.c tools/lab/*.bpf.c tools/bench/*.bpf.c)
 UNIT_SRC  := $(wildcard tests/unit/*.c)
 DATA_SRC  := $(wildcard tests/datapath/*.c)
+STEPS_SRC := $(wildcard tests/agent/*.c)
 BENCH_SRC := $(wildcard tools/bench/*.c)
 BENCH_SRC := $(filter-out %.bpf.c,$(BENCH_SRC))
 TOOL_SRC  := $(filter-out %.bpf.c,$(wildcard tools/lab/*.c))
@@ -54,6 +55,9 @@ obj        = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
 BPF_OBJ   := $(patsubst %.bpf.c,$(BUILD)/bpf/%.bpf.o,$(notdir $(BPF_SRC)))
 SKELETONS := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 UNIT_BIN  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRC))
+# Each is a program of its own but for rig*.c, which they share.
+STEPS_BIN := $(patsubst tests/agent/%.c,$(BUILD)/tests/agent/%,\
+	       $(filter-out tests/agent/rig%,$(STEPS_SRC)))
 DATA_BIN  := $(if $(DATA_SRC),$(BUILD)/tests/datapath)
 BENCH_BIN := $(if $(BENCH_SRC),$(BUILD)/sluice-bench)
 TOOL_BIN  := $(patsubst tools/lab/%.c,$(BUILD)/tools/%,$(TOOL_SRC))
@@ -118,6 +122,15 @@ $(BUILD)/tests/datapath: $(call obj,$(DATA_SRC)) $(BUILD)/libmodel.a $(BUILD)/li
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
 		$(call pkg_libs,cmocka libbpf libelf zlib $(MODEL_PKGS)) -lm
 
+$(BUILD)/tests/agent/%: $(BUILD)/obj/tests/agent/%.o \
+		$(call obj,$(filter tests/agent/rig%,$(STEPS_SRC))) \
+		$(call obj,$(filter-out user/agent/main.c,$(AGENT_SRC))) \
+		$(BUILD)/libmodel.a $(BUILD)/libbase.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(call pkg_libs,cmocka $(AGENT_PKGS) $(MODEL_PKGS)) -lm -lpthread
+
 $(BUILD)/sluice-bench: $(call obj,$(BENCH_SRC)) $(BUILD)/libmodel.a $(BUILD)/libbase.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
@@ -128,7 +141,7 @@ $(BUILD)/tools/%: $(BUILD)/obj/tools/lab/%.o $(BUILD)/libbase.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -lpthread
 
-tests: all $(UNIT_BIN) $(DATA_BIN) $(TOOL_BIN)
+tests: all $(UNIT_BIN) $(DATA_BIN) $(STEPS_BIN) $(TOOL_BIN)
 
 unit-tests: $(UNIT_BIN)
 

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Pools that change step by step, and what packets find between the steps. */
+#include <time.h>
+
+#include "rig.h"
+
+#define CHANGES       160u
+#define SETTLE_ROUNDS 2u
+#define SETTLE_S      30
+
+struct watch {
+	struct rig *rig;
+	struct rig_flow *flows;
+	uint64_t random;
+	uint32_t renewed; /* flows that end and begin anew at each pause */
+};
+
+/*
+ * A packet of every flow. Some clients are followed by others, whose SYN is sent here and whose
+ * ACK only after the next step.
+ */
+static void all_send(void *data)
+{
+	struct watch *watch = data;
+	struct rig *rig = watch->rig;
+
+	for (uint32_t i = 0; i < RIG_FLOWS; i++)
+		rig_send(rig, &watch->flows[i], RIG_NEXT);
+	for (uint32_t i = 0; i < watch->renewed; i++) {
+		struct rig_flow *flow = &watch->flows[below(&watch->random, RIG_FLOWS)];
+
+		rig_flow_new(rig, flow, flow->service, &watch->random);
+		rig_send(rig, flow, RIG_OPEN);
+	}
+	rig_assert(rig);
+}
+
+static void watch_start(struct watch *watch, struct rig *rig, uint64_t seed)
+{
+	*watch = (struct watch){.rig = rig, .random = seed, .renewed = 100};
+	rig->random = seed + 1;
+	rig_start(rig);
+	watch->flows = rig_flows_open(rig, &watch->random);
+}
+
+static void each_step(void **context)
+{
+	struct rig *rig = *context;
+	struct watch watch;
+
+	watch_start(&watch, rig, 1);
+	for (uint32_t change = 0; change < CHANGES; change++) {
+		uint32_t tick = dataplane_tick(rig->dataplane);
+
+		all_send(&watch);
+		if (change % 8 == 7)
+			rig_purge(rig, tick);
+		rig_change_random(rig, all_send, &watch);
+	}
+	all_send(&watch);
+	rig_assert_counters(rig);
+	free(watch.flows);
+}
+
+/* Rounds of packets, and a pass of the sweep as of before each, until slots have settled. */
+static void settle(struct watch *watch)
+{
+	struct rig *rig = watch->rig;
+	time_t deadline = time(NULL) + SETTLE_S;
+	uint32_t before = rig_unsettled(rig, false), tick;
+
+	assert_true(rig_unsettled(rig, true) > 0);
+	while (rig_unsettled(rig, true) > 0) {
+		assert_true(time(NULL) < deadline);
+		tick = dataplane_tick(rig->dataplane);
+		all_send(watch);
+		rig_purge(rig, tick);
+	}
+	assert_true(rig_unsettled(rig, false) < before);
+}
+
+static void settling(void **context)
+{
+	struct rig *rig = *context;
+	struct watch watch;
+
+	watch_start(&watch, rig, 2);
+	for (uint32_t round = 0; round < SETTLE_ROUNDS; round++) {
+		for (uint32_t change = 0; change < 12; change++) {
+			rig_change_random(rig, NULL, NULL);
+			all_send(&watch);
+		}
+		settle(&watch);
+		all_send(&watch);
+	}
+	for (uint32_t change = 0; change < 6; change++)
+		rig_change_random(rig, all_send, &watch);
+	free(watch.flows);
+}
+
+/* A backend of the service that owns no slot and has this number; others come and go before it. */
+static uint32_t number_reuse(struct rig *rig, uint32_t service, uint32_t number)
+{
+	const char *name = rig->services[service].name;
+	char text[16];
+
+	for (;;) {
+		struct state *draft = rig_draft(rig);
+		uint32_t serial = rig_add(rig, draft, service, 0);
+		const struct pool_backend *backend;
+
+		assert_true(serial > 0);
+		backend = backend_of(draft, name, rig_name(serial, text));
+		if (backend->number == number) {
+			rig_change(rig, service, draft, NULL, NULL);
+			return serial;
+		}
+		rig_change(rig, service, draft, NULL, NULL);
+		draft = rig_draft(rig);
+		assert_int_equal(state_backend_remove(draft, name, text, NULL), 0);
+		rig_change(rig, service, draft, NULL, NULL);
+		rig_purge(rig, dataplane_tick(rig->dataplane));
+	}
+}
+
+/* Its flows are silent from before its end until its number is another's. */
+static void number_reused(struct rig *rig, struct watch *watch, uint32_t service)
+{
+	uint32_t silent = watch->flows[service].serial, fresh, number, count = 0;
+	const char *name = rig->services[service].name;
+	struct state *draft = rig_draft(rig);
+	char text[16];
+
+	number = backend_of(draft, name, rig_name(silent, text))->number;
+	assert_int_equal(state_backend_remove(draft, name, text, NULL), 0);
+	rig_change(rig, service, draft, NULL, NULL);
+	rig_purge(rig, dataplane_tick(rig->dataplane));
+	fresh = number_reuse(rig, service, number);
+	for (uint32_t i = service; i < RIG_FLOWS; i += RIG_SERVICES) {
+		if (watch->flows[i].serial != silent)
+			continue;
+		rig_send(rig, &watch->flows[i], RIG_NEXT);
+		assert_int_not_equal(watch->flows[i].serial, fresh);
+		count++;
+	}
+	assert_true(count > RIG_SERVICE_FLOWS / 8);
+	rig_assert(rig);
+}
+
+static void reuse(void **context)
+{
+	struct rig *rig = *context;
+	struct watch watch;
+
+	watch_start(&watch, rig, 3);
+	/* So that minimal tracking has entries too: pinned while their slots are not settled. */
+	for (uint32_t i = 0; i < RIG_SERVICES; i++) {
+		struct state *draft = rig_draft(rig);
+		char text[16];
+
+		assert_int_equal(state_backend_weight(draft, rig->services[i].name,
+						      rig_name(4 * i + 1, text), 1, NULL),
+				 0);
+		rig_change(rig, i, draft, NULL, NULL);
+	}
+	all_send(&watch);
+	for (uint32_t i = 0; i < RIG_SERVICES; i++)
+		number_reused(rig, &watch, i);
+	free(watch.flows);
+}
+
+static const struct CMUnitTest cases[] = {
+	{"flows/between any two steps of a change a packet follows the old pool or the new",
+	 each_step, rig_open, rig_close, NULL},
+	{"flows/slots settle while flows go on, and nobody moves, then or later", settling,
+	 rig_open, rig_close, NULL},
+	{"flows/a number that another backend gets after a purge inherits no old flow", reuse,
+	 rig_open, rig_close, NULL},
+};
+
+UNIT_MAIN("agent/updates", cases)
