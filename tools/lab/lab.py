@@ -18,6 +18,7 @@ import http.client
 import ipaddress
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -225,7 +226,8 @@ class Lab:
         self.sluiced = os.path.join(self.build, "sluiced")
         self.sluice_path = os.path.join(self.build, "sluice")
         self.pin_dir = f"/sys/fs/bpf/{self.id}"
-        self.folder = None
+        # Named before it is made, so that no interruption can leave it behind unknown.
+        self.folder = os.path.join(tempfile.gettempdir(), f"{self.prefix}{secrets.token_hex(4)}")
         self.processes = []
         self.agent = None
         self.vips = set()
@@ -253,7 +255,7 @@ class Lab:
         sweep()
         if not os.path.ismount("/sys/fs/bpf"):
             execute("mount", "-t", "bpf", "bpffs", "/sys/fs/bpf")
-        self.folder = tempfile.mkdtemp(prefix=self.id + "-")
+        os.mkdir(self.folder, 0o700)
         self.switch = self.add_switch("switch")
         self.lb = self.add_node("lb", LB_NUMBER)
         self.make_target(self.switch)
@@ -440,8 +442,7 @@ class Lab:
                         pipe.close()
             self.processes.clear()
             remove_lab(self.id)
-            if self.folder:
-                shutil.rmtree(self.folder, ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
         finally:
             for number, handler in saved.items():
                 signal.signal(number, handler)
