@@ -53,6 +53,8 @@ def remains(pid):
 
 
 def demo(context, *arguments):
+    # Started in the background, a shell has its children ignore Ctrl-C: undo that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen([sys.executable, DEMO, *arguments], stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True,
                             env={**os.environ, "SLUICE_BUILD": str(context.build)})
