@@ -23,7 +23,8 @@ DRAINING = BACKEND | {
 }  # fmt: skip
 SERVICE = {
     "name": "web", "vip": "192.0.2.80", "protocol": "tcp", "port": 80, "mode": "l2",
-    "tracking": "full", "affinity": "flow", "scheduler": "maglev", "empty": "drop", "quic": False,
+    "tracking": "full", "affinity": "flow", "scheduler": "maglev", "empty": "drop",
+    "unknown_port": "drop", "quic": False,
     "grace_ms": 10000, "drain_ms": 300000, "backends_max": 128, "origin": "config",
     "slots": 65537, "generation": 7, "digest": "00ff", "unsettled": 12, "packets": 2469134,
     "bytes": 197530864, "new_flows": 8642,
@@ -205,10 +206,11 @@ CHANGES = [
      {"name": "web", "vip": "192.0.2.80", "protocol": "tcp", "port": 80}, "web: added"),
     ("service add dns --vip=2001:db8::53 --protocol=udp -p any --mode ipip --tracking minimal "
      "--affinity source --scheduler maglev --empty pass --quic --grace 5s --drain 2m "
-     "--backends-max 12", "POST", "/v1/services",
+     "--unknown-port pass --backends-max 12", "POST", "/v1/services",
      {"name": "dns", "vip": "2001:db8::53", "protocol": "udp", "port": "any", "mode": "ipip",
       "tracking": "minimal", "affinity": "source", "scheduler": "maglev", "empty": "pass",
-      "quic": True, "grace_ms": 5000, "drain_ms": 120000, "backends_max": 12}, "dns: added"),
+      "unknown_port": "pass", "quic": True, "grace_ms": 5000, "drain_ms": 120000,
+      "backends_max": 12}, "dns: added"),
     ("service rm web", "DELETE", "/v1/services/web", None, "web: removed"),
     ("backend add web web-3 192.0.2.13", "POST", "/v1/services/web/backends",
      {"name": "web-3", "address": "192.0.2.13"}, "web-3 of web: added"),

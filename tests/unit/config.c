@@ -89,6 +89,7 @@ static void service_defaults(void **context)
 	assert_int_equal(service->affinity, AFFINITY_FLOW);
 	assert_int_equal(service->scheduler, SCHEDULER_MAGLEV);
 	assert_int_equal(service->empty, EMPTY_DROP);
+	assert_int_equal(service->unknown_port, EMPTY_DROP);
 	assert_false(service->quic);
 	assert_int_equal(service->grace_ms, 10000);
 	assert_int_equal(service->drain_ms, 300000);
@@ -122,7 +123,7 @@ static void every_field(void **context)
 		      "services:\n"
 		      "- {name: dns.a-1, vip: '2001:db8::53', protocol: udp, port: any, mode: ipip,"
 		      " tracking: full, affinity: source_port, scheduler: least_flows, empty: pass,"
-		      " quic: true, grace_ms: 0, drain_ms: 1, backends_max: 3,"
+		      " unknown_port: pass, quic: true, grace_ms: 0, drain_ms: 1, backends_max: 3,"
 		      " backends: [{name: b, address: '2001:db8::1', port: 5353, weight: 0}],"
 		      " autoscale: {provisioner: /x, options: [a=b, c==d, e=], signal: bytes,"
 		      " target: 0.5, min: 2, max: 3, step_down: 4, creating_max: 5, hold_ms: 6,"
@@ -145,6 +146,7 @@ static void every_field(void **context)
 	assert_int_equal(service->affinity, AFFINITY_SOURCE_PORT);
 	assert_int_equal(service->scheduler, SCHEDULER_LEAST_FLOWS);
 	assert_int_equal(service->empty, EMPTY_PASS);
+	assert_int_equal(service->unknown_port, EMPTY_PASS);
 	assert_true(service->quic);
 	assert_int_equal(service->grace_ms, 0);
 	assert_int_equal(service->backends[0].port, 5353);
@@ -198,8 +200,8 @@ static void wrong_shape(void **context)
 		{"service:\n", "c.yaml:1:1: unknown key 'service'; did you mean 'services'?"},
 		{WEB "    wait: 1\n",
 		 "c.yaml:6:5: unknown key 'wait'; known here: name, vip, protocol, port, mode, "
-		 "tracking, affinity, scheduler, empty, quic, grace_ms, drain_ms, backends_max, "
-		 "backends, autoscale"},
+		 "tracking, affinity, scheduler, empty, unknown_port, quic, grace_ms, drain_ms, "
+		 "backends_max, backends, autoscale"},
 		{WEB "    backends:\n      - name: a\n        addressx: 10.0.0.1\n",
 		 "c.yaml:8:9: unknown key 'addressx'; did you mean 'address'?"},
 		{WEB "    port: 81\n", "c.yaml:6:5: key 'port' is here twice; remove one"},

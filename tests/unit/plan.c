@@ -514,6 +514,29 @@ static void vips_are_shared(void **context)
 	state_free(none);
 }
 
+/* What a VIP answers for an unknown port is written with its own entry, and once. */
+static void vip_answers(void **context)
+{
+	struct service_config one = service_make("one", "192.0.2.80", 80, 8);
+	struct service_config two = service_make("two", "192.0.2.80", 443, 8);
+	struct service_config three = service_make("three", "192.0.2.80", 444, 8);
+	struct state *both = state_new(&limits_small), *after;
+
+	(void)context;
+	assert_int_equal(state_service_add(both, &one, ORIGIN_CONFIG, NULL), 0);
+	assert_int_equal(state_service_add(both, &two, ORIGIN_CONFIG, NULL), 0);
+	after = state_clone(both);
+	state_pool(after, "one")->service->unknown_port = EMPTY_PASS;
+	state_pool(after, "two")->service->unknown_port = EMPTY_PASS;
+	assert_plan(both, after, "vip_write one");
+	assert_plan(after, both, "vip_write one");
+	assert_int_equal(state_service_add(after, &three, ORIGIN_CONFIG, NULL), -EINVAL);
+	three.unknown_port = EMPTY_PASS;
+	assert_int_equal(state_service_add(after, &three, ORIGIN_CONFIG, NULL), 0);
+	state_free(after);
+	state_free(both);
+}
+
 /* A larger table needs other blocks; the key moves in one write. */
 static void keys_move_at_once(void **context)
 {
@@ -537,6 +560,7 @@ static const struct CMUnitTest cases[] = {
 	CASE(plan_order, "unit/plan: adding goes from backends to keys, removing the other way"),
 	CASE(publish_when_needed, "unit/plan: a table is published only if its members changed"),
 	CASE(vips_are_shared, "unit/plan: a VIP goes with the last of its services"),
+	CASE(vip_answers, "unit/plan: a VIP's own entry follows its answer for unknown ports"),
 	CASE(keys_move_at_once, "unit/plan: a service that gets other blocks is never without key"),
 	CASE(plans_are_safe, "unit/plan: no step of 3,000 random plans leaves a dangling record"),
 };

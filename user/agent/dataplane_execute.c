@@ -74,7 +74,10 @@ static void key_remove(struct dataplane *dataplane, const struct pool *pool)
 
 static int vip_write(struct dataplane *dataplane, const struct pool *pool, struct error *error)
 {
-	const struct service_target target = {.service = SLUICE_NO_SERVICE};
+	const struct service_target target = {
+		.service = SLUICE_NO_SERVICE,
+		.pass = pool->service->unknown_port == EMPTY_PASS,
+	};
 	struct service_key key;
 
 	vip_key_fill(&key, pool);

@@ -87,10 +87,11 @@ static void service_print(const json_t *service)
 	printf("service     %s: %s %s port %s, from %s\n", field_text(service, "name"),
 	       field_text(service, "vip"), field_text(service, "protocol"),
 	       port_text(service, port), field_text(service, "origin"));
-	printf("forwarding  mode %s, scheduler %s, affinity %s, tracking %s, empty pool: %s%s\n",
+	printf("forwarding  mode %s, scheduler %s, affinity %s, tracking %s, empty pool: %s, "
+	       "unknown port: %s%s\n",
 	       field_text(service, "mode"), field_text(service, "scheduler"),
 	       field_text(service, "affinity"), field_text(service, "tracking"),
-	       field_text(service, "empty"),
+	       field_text(service, "empty"), field_text(service, "unknown_port"),
 	       json_is_true(json_object_get(service, "quic")) ? ", QUIC" : "");
 	printf("times       grace %s, drain %s\n",
 	       duration_format(field_number(service, "grace_ms") / 1000, grace),
@@ -236,6 +237,12 @@ const struct verb service_verbs[] = {
 				 .kind = PARAMETER_CHOICE,
 				 .choices = empty_answer_names,
 				 .help = "packets when there is no backend: drop (default), pass"},
+				{.name = "--unknown-port",
+				 .value = "WORD",
+				 .key = "unknown_port",
+				 .kind = PARAMETER_CHOICE,
+				 .choices = empty_answer_names,
+				 .help = "packets to ports of the VIP that no service takes: drop (default), pass"},
 				{.name = "--quic",
 				 .key = "quic",
 				 .kind = PARAMETER_FLAG,

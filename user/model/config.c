@@ -191,6 +191,13 @@ static void check_service_beside(struct check *check, const struct config *confi
 				   "service %s has the vip, protocol and port of service %s; "
 				   "change one of them",
 				   service->name, other->name);
+		if (ip_equal(&other->vip, &service->vip) &&
+		    other->unknown_port != service->unknown_port)
+			check_fail(check, "unknown_port",
+				   "unknown_port is %s here and %s in service %s, and both have "
+				   "the same VIP; say the same in both",
+				   empty_answer_names[service->unknown_port],
+				   empty_answer_names[other->unknown_port], other->name);
 	}
 }
 

@@ -62,6 +62,7 @@ struct service_config {
 	enum affinity affinity;
 	enum scheduler scheduler;
 	enum empty_answer empty;
+	enum empty_answer unknown_port; /* of the VIP: all its services say the same */
 	bool quic;
 	uint64_t grace_ms;     /* UDP: see struct service */
 	uint64_t drain_ms;     /* default deadline of a drain */

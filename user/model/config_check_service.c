@@ -194,6 +194,8 @@ void check_service(struct check *check, const struct raw_service *raw,
 	service->affinity = check_word(check, "affinity", raw->affinity, affinity_names, 0);
 	service->scheduler = check_word(check, "scheduler", raw->scheduler, scheduler_names, 0);
 	service->empty = check_word(check, "empty", raw->empty, empty_answer_names, 0);
+	service->unknown_port =
+		check_word(check, "unknown_port", raw->unknown_port, empty_answer_names, 0);
 	service->quic = check_bool(check, "quic", raw->quic, false);
 	service->grace_ms = number(check, "grace_ms", raw->grace_ms, 0, HOUR_MS, 10000);
 	service->drain_ms = number(check, "drain_ms", raw->drain_ms, 0, WEEK_MS, 300000);

@@ -93,6 +93,7 @@ static const cyaml_schema_field_t service_fields[] = {
 	TEXT(struct raw_service, affinity),
 	TEXT(struct raw_service, scheduler),
 	TEXT(struct raw_service, empty),
+	TEXT(struct raw_service, unknown_port),
 	TEXT(struct raw_service, quic),
 	TEXT(struct raw_service, grace_ms),
 	TEXT(struct raw_service, drain_ms),

@@ -133,13 +133,14 @@ static const struct pool *state_pool_of_key(const struct state *state,
 	return NULL;
 }
 
-static bool state_has_vip(const struct state *state, const struct ip *vip)
+/* Any service of a VIP: all say the same about it. NULL: there is none. */
+static const struct service_config *state_vip(const struct state *state, const struct ip *vip)
 {
 	for (size_t i = 0; i < state->pool_count; i++) {
 		if (ip_equal(&state->pools[i].service->vip, vip))
-			return true;
+			return state->pools[i].service;
 	}
-	return false;
+	return NULL;
 }
 
 /* Whether a step of this kind is there for the pool's VIP: several services share one. */
@@ -157,8 +158,12 @@ static int vip_step(struct plan *plan, enum plan_kind kind, const struct pool *p
 		    const struct state *other_state)
 {
 	const struct ip *vip = &pool->service->vip;
+	const struct service_config *other = state_vip(other_state, vip);
 
-	if (state_has_vip(other_state, vip) || plan_has_vip(plan, kind, vip))
+	if (plan_has_vip(plan, kind, vip))
+		return 0;
+	if (other &&
+	    (kind == PLAN_VIP_REMOVE || other->unknown_port == pool->service->unknown_port))
 		return 0;
 	return step_add(plan, kind, pool, NULL, false);
 }

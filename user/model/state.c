@@ -117,6 +117,19 @@ static bool key_equal(const struct service_config *a, const struct service_confi
 	return a->protocol == b->protocol && a->port == b->port && ip_equal(&a->vip, &b->vip);
 }
 
+static int unknown_port_error(const struct service_config *one, const struct service_config *other,
+			      struct error *error)
+{
+	char vip[IP_TEXT_MAX];
+
+	return error_set(
+		error, -EINVAL,
+		"service %s: unknown_port %s, but %s for service %s of the same VIP %s; say "
+		"the same for both",
+		one->name, empty_answer_names[one->unknown_port],
+		empty_answer_names[other->unknown_port], other->name, ip_format(&one->vip, vip));
+}
+
 int state_keys_check(const struct state *state, struct error *error)
 {
 	char vip[IP_TEXT_MAX], port[24] = "every port";
@@ -127,6 +140,9 @@ int state_keys_check(const struct state *state, struct error *error)
 		for (size_t n = 0; n < i; n++) {
 			const struct service_config *other = state->pools[n].service;
 
+			if (ip_equal(&one->vip, &other->vip) &&
+			    one->unknown_port != other->unknown_port)
+				return unknown_port_error(one, other, error);
 			if (!key_equal(one, other))
 				continue;
 			if (one->port)

@@ -33,7 +33,10 @@ int state_pool_add(struct state *state, const struct service_config *service, en
 int state_pool_remove(struct state *state, struct pool *pool, struct error *error);
 void pool_clear(struct pool *pool);
 
-/* state_keys_check - no two services with the same VIP, protocol and port. */
+/*
+ * state_keys_check - no two services with the same VIP, protocol and port, and none that disagree
+ * about what their VIP answers for an unknown port.
+ */
 int state_keys_check(const struct state *state, struct error *error);
 
 /* scale_configured_of - what the service's config says of the fields that may change later. */
