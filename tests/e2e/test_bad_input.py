@@ -57,7 +57,7 @@ WRONG = [
     ("port: 80", "port: -1", 5, "-1"),
     ("port: 80", "port: eighty", 5, "eighty"),
     ("weight: 100", "weight: 1001", 9, "1001"),
-    ("weight: 100", "wieght: 100", 9, "wieght"),
+    ("weight: 100", "mass: 100", 9, "mass"),
     ("vip: 203.0.113.80", "vip: 203.0.113.800", 3, r"203\.0\.113\.800"),
     ("protocol: tcp", "protocol: sctp", 4, "sctp"),
     ("name: web\n", "name: Web!\n", 2, "Web!"),
