@@ -145,7 +145,7 @@ def wrk(context):
         no_drops(lab)
 
 
-@case("e2e/what is not for a VIP passes: ARP, neighbour discovery, ping, TCP to the balancer itself")
+@case("e2e/what is not for a VIP passes: ARP, neighbours, ping, TCP to the balancer itself")
 def passes(context):
     with open_lab(context) as lab:
         start(lab, [service(lab, backends=backends(lab, 1))])
