@@ -37,13 +37,19 @@ const volatile struct settings settings = {
 		__type(value, value_type);         \
 	} name SEC(".maps")
 
-/* Datagrams under way in fragments: where the first one went. */
+/* Datagrams under way in fragments: what became of the first one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, struct fragment_key);
 	__type(value, struct fragment_owner);
 } fragments SEC(".maps");
+
+/* Fragments that came before the first one of their datagram, on their way to the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SLUICE_HELD_RING_SIZE);
+} held_fragments SEC(".maps");
 
 /* Interfaces that packets leave by; same index as "egress". */
 struct {

@@ -31,16 +31,16 @@ static __always_inline enum verdict balance(struct xdp_md *ctx, struct packet *p
 		return vip_answer(packet, verdict);
 
 	if (unlikely(packet->fragment == FRAGMENT_LATER)) {
-		verdict = fragment_follow(packet, route);
+		verdict = fragment_follow(ctx, packet, route);
 	} else {
 		verdict = service_find(packet, route);
 		if (verdict == VERDICT_NONE)
 			verdict = backend_pick(packet, route);
+		if (unlikely(packet->fragment == FRAGMENT_FIRST))
+			fragment_record(packet, route, verdict);
 	}
 	if (unlikely(verdict != VERDICT_NONE))
 		return verdict;
-	if (unlikely(packet->fragment == FRAGMENT_FIRST))
-		fragment_record(packet, route);
 	return forward(ctx, packet, route);
 }
 

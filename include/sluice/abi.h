@@ -12,6 +12,7 @@
 #include <linux/types.h>
 
 #include "sluice/flow.h"
+#include "sluice/fragment.h"
 #include "sluice/hash.h"
 #include "sluice/limits.h"
 #include "sluice/verdict.h"
@@ -74,8 +75,10 @@ enum service_state {
 };
 
 enum tracking {
-	TRACKING_FULL = 0, /* every flow has an entry in the flow table */
-	TRACKING_MINIMAL,  /* only flows in slots whose current and previous owner differ */
+	TRACKING_FULL = 0,   /* every flow has an entry in the flow table */
+	TRACKING_MINIMAL,    /* only flows in slots whose current and previous owner differ */
+	TRACKING_ENDING,     /* works as full; the agent wants minimal, see model/sweep.h */
+	TRACKING_UNSETTLING, /* works as full; the sweep is at it */
 };
 
 enum affinity {
@@ -218,24 +221,6 @@ struct egress {
 };
 
 /*
- * Map "fragments" (LRU hash): where the first fragment of a datagram went, for those that follow.
- * Written by the data plane only.
- */
-struct fragment_key {
-	__be32 source[4];
-	__be32 destination[4];
-	__be32 id;     /* of IPv4: 16 bits, in the order of the header */
-	__u8 protocol; /* IPv4 only: an IPv6 datagram is told by its id alone */
-	__u8 family;
-	__u8 reserved[2];
-};
-
-struct fragment_owner {
-	__u32 service;
-	__u32 backend;
-};
-
-/*
  * Counters: maps "backend_counters", "service_counters" and "verdict_counters" (arrays), one
  * record for each CPU and thing, at index cpu * (number of things) + thing. Each record has one
  * writer, so counting needs no atomics; a reader adds the CPUs up.
@@ -313,7 +298,9 @@ SLUICE_SIZE(struct backend, 64);
 SLUICE_SIZE(struct backend_load, 8);
 SLUICE_SIZE(struct egress, 16);
 SLUICE_SIZE(struct fragment_key, 40);
-SLUICE_SIZE(struct fragment_owner, 8);
+SLUICE_SIZE(struct fragment_owner, 24);
+SLUICE_SIZE(struct held_fragment, 48);
+SLUICE_SIZE(struct held_frame, 48 + SLUICE_HELD_FRAME_MAX);
 SLUICE_SIZE(struct counter, 32);
 SLUICE_SIZE(struct verdict_counter, 16);
 SLUICE_SIZE(struct flow_counter, 64);

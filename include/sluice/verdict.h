@@ -25,13 +25,15 @@ enum verdict_action {
 	  "the service has no backend for the flow and passes such packets to the host")           \
 	X(FORWARD_L2, "forward_l2", FORWARD, "to a backend by its MAC address")                    \
 	X(FORWARD_IPIP, "forward_ipip", FORWARD, "to a backend inside an IP-in-IP tunnel")         \
+	X(HOLD_FRAGMENT, "hold_fragment", DROP,                                                    \
+	  "a later fragment that came before the first one; the agent has it until that comes")    \
 	X(DROP_MALFORMED, "drop_malformed", DROP,                                                  \
 	  "lengths or versions of the headers contradict each other or the frame")                 \
 	X(DROP_BAD_FLAGS, "drop_bad_flags", DROP,                                                  \
 	  "TCP flags that no honest sender uses: none, SYN with FIN or RST, FIN with URG and PSH") \
 	X(DROP_EXT_CHAIN, "drop_ext_chain", DROP, "too long a chain of IPv6 extension headers")    \
 	X(DROP_FRAGMENT, "drop_fragment", DROP,                                                    \
-	  "a later fragment of a datagram whose first one is not known")                           \
+	  "a later fragment of a datagram whose first one is not known, and that was not held")    \
 	X(DROP_NO_SERVICE, "drop_no_service", DROP,                                                \
 	  "no service of this VIP takes the protocol and port")                                    \
 	X(DROP_EMPTY_POOL, "drop_empty_pool", DROP, "the service has no backend for the flow")     \

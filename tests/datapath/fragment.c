@@ -89,7 +89,7 @@ static void chain_behind_the_fragment_header(void **state)
 	assert_int_equal(lab_send(lab, &last), backend);
 }
 
-static void unknown_datagram_is_dropped(void **state)
+static void ports_are_never_read_from_a_later_one(void **state)
 {
 	struct lab *lab = *state;
 
@@ -100,15 +100,15 @@ static void unknown_datagram_is_dropped(void **state)
 	const struct spec later6 = {FROM6, .fragment = 800, .payload = ports, .payload_length = 8,
 				    .extensions = fragment_chain};
 
-	assert_int_equal(verdict_of(lab, &later4), VERDICT_DROP_FRAGMENT);
-	assert_int_equal(verdict_of(lab, &later6), VERDICT_DROP_FRAGMENT);
+	assert_int_equal(verdict_of(lab, &later4), VERDICT_HOLD_FRAGMENT);
+	assert_int_equal(verdict_of(lab, &later6), VERDICT_HOLD_FRAGMENT);
 	/* A service that takes any port has no way to know its flow either. */
 	lab_service(lab, 3, VIP4, IPPROTO_UDP, 0);
 	lab_backend(lab, 3, 0, NULL, NULL);
 	lab_slots(lab, 3, 0, 0);
-	assert_int_equal(verdict_of(lab, &later4), VERDICT_DROP_FRAGMENT);
-	lab_vip_pass(lab, VIP4, true);
-	assert_int_equal(verdict_of(lab, &later4), VERDICT_PASS_NO_SERVICE);
+	assert_int_equal(verdict_of(lab, &later4), VERDICT_HOLD_FRAGMENT);
+	assert_int_equal(lab_service_count(lab, 1).packets, 0);
+	assert_int_equal(lab_service_count(lab, 3).packets, 0);
 }
 
 static void other_datagrams_do_not_follow(void **state)
@@ -119,20 +119,33 @@ static void other_datagrams_do_not_follow(void **state)
 
 	pool(lab);
 	assert_in_range(lab_send(lab, &first), 0, 3);
-	assert_int_equal(verdict_of(lab, &later), VERDICT_DROP_FRAGMENT);
+	assert_int_equal(verdict_of(lab, &later), VERDICT_HOLD_FRAGMENT);
 	later.id = 7;
 	later.from = "203.0.113.6";
-	assert_int_equal(verdict_of(lab, &later), VERDICT_DROP_FRAGMENT);
+	assert_int_equal(verdict_of(lab, &later), VERDICT_HOLD_FRAGMENT);
 	later.from = "203.0.113.5";
 	later.protocol = IPPROTO_TCP;
-	assert_int_equal(verdict_of(lab, &later), VERDICT_DROP_FRAGMENT);
+	assert_int_equal(verdict_of(lab, &later), VERDICT_HOLD_FRAGMENT);
 	later.protocol = IPPROTO_UDP;
 	assert_int_equal(verdict_of(lab, &later), VERDICT_FORWARD_L2);
 }
 
-static void fragments_of_a_dead_backend_are_dropped(void **state)
+/* What is left of the datagram goes where its flow is now. */
+static void check_moved(struct lab *lab, const struct spec *later, const struct spec *whole,
+			int gone)
+{
+	int backend = lab_send(lab, later);
+
+	assert_in_range(backend, 0, 3);
+	assert_int_not_equal(backend, gone);
+	assert_int_equal(lab_send(lab, whole), backend);
+	assert_int_equal(lab_send(lab, later), backend);
+}
+
+static void fragments_move_with_their_flow(void **state)
 {
 	const struct spec first = {FROM4, .source_port = 9, .id = 7, .more = true};
+	const struct spec whole = {FROM4, .source_port = 9};
 	const struct spec later = {FROM4, .fragment = 800, .id = 7};
 	struct lab *lab = *state;
 	struct backend *backend;
@@ -141,12 +154,21 @@ static void fragments_of_a_dead_backend_are_dropped(void **state)
 	pool(lab);
 	number = lab_send(lab, &first);
 	assert_in_range(number, 0, 3);
+	/* Another owner of the slot changes nothing: the flow is pinned. */
+	lab_slots(lab, 1, (uint32_t)(number + 1) % 4, (uint32_t)(number + 1) % 4);
+	assert_int_equal(lab_send(lab, &later), number);
 	backend = &lab->backends[LAB_SERVICE_BACKENDS + (uint32_t)number];
 	backend->state = BACKEND_DEAD;
-	assert_int_equal(verdict_of(lab, &later), VERDICT_DROP_FRAGMENT);
-	/* Nor does its number, when another service has it. */
+	check_moved(lab, &later, &whole, number);
+	/* Nor to its number, when another service has it. */
 	backend->state = BACKEND_ALIVE;
 	backend->service = 2;
+	check_moved(lab, &later, &whole, number);
+	/* No backend is left. */
+	for (uint32_t i = 0; i < 4; i++)
+		lab->backends[LAB_SERVICE_BACKENDS + i].state = BACKEND_DEAD;
+	assert_int_equal(verdict_of(lab, &later), VERDICT_DROP_FRAGMENT);
+	lab->services[1].state = SERVICE_ABSENT;
 	assert_int_equal(verdict_of(lab, &later), VERDICT_DROP_FRAGMENT);
 }
 
@@ -172,13 +194,12 @@ static const struct CMUnitTest cases[] = {
 	     datagram_reaches_one_backend),
 	CASE("datapath/fragment: an IPv6 datagram is told by its id, whatever follows the header",
 	     chain_behind_the_fragment_header),
-	CASE("datapath/fragment: ports are never read from a later one; without a first it is "
-	     "dropped, or passed by a VIP that passes",
-	     unknown_datagram_is_dropped),
+	CASE("datapath/fragment: ports are never read from a later one",
+	     ports_are_never_read_from_a_later_one),
 	CASE("datapath/fragment: another id, source or protocol is another datagram",
 	     other_datagrams_do_not_follow),
-	CASE("datapath/fragment: those of a dead or reused backend are dropped",
-	     fragments_of_a_dead_backend_are_dropped),
+	CASE("datapath/fragment: those of a dead or reused backend go where their flow is now",
+	     fragments_move_with_their_flow),
 	CASE("datapath/fragment: all are counted, the flow once", fragments_are_counted),
 };
 

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "model/config.h"
 
+struct fragments;
 struct http_server;
 struct scaler;
 
@@ -29,6 +30,7 @@ struct agent {
 	struct dataplane *dataplane;
 	struct nexthops *nexthops;
 	struct sweeper *sweeper;
+	struct fragments *fragments;
 	struct scaler *scaler;
 	struct http_server *api, *metrics;
 	uv_timer_t drains; /* looks for drains that reached their deadline */

@@ -11,6 +11,7 @@
 #include "agent/api.h"
 #include "agent/api_http.h"
 #include "agent/dataplane_maps.h"
+#include "agent/fragment.h"
 #include "agent/metrics.h"
 #include "agent/saved.h"
 #include "agent/scaler.h"
@@ -165,6 +166,9 @@ static int parts_start(struct agent *agent, struct error *error)
 		return err;
 	if (agent_retired_any(agent->desired->state))
 		sweeper_purge(agent->sweeper);
+	err = fragments_start(agent->loop, agent->dataplane, &agent->fragments, error);
+	if (err)
+		return err;
 	err = interfaces_attach(agent, error);
 	if (err)
 		return err;
@@ -186,8 +190,10 @@ static void parts_stop(struct agent *agent)
 		sweeper_stop(agent->sweeper);
 	if (agent->nexthops)
 		nexthop_stop(agent->nexthops);
+	fragments_stop(agent->fragments);
 	agent->sweeper = NULL;
 	agent->nexthops = NULL;
+	agent->fragments = NULL;
 }
 
 int agent_start(struct agent *agent, uv_loop_t *loop, const char *config_path,

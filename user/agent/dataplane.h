@@ -127,6 +127,38 @@ int dataplane_nexthop_set(struct dataplane *dataplane, uint32_t backend, const s
 /* dataplane_egress_forget - the interface has gone: no packet may leave by it. */
 void dataplane_egress_forget(struct dataplane *dataplane, uint32_t ifindex);
 
+/* ------------------------------------------------------------------ fragments */
+
+/* What the data plane hands over because the first fragment of its datagram has not come. */
+struct dataplane_fragments;
+
+/* Gets what was handed over; frame->head.length == 0: the first fragment has come, no data. */
+typedef void (*dataplane_held_fn)(const struct held_frame *frame, void *data);
+
+/* dataplane_fragments_open - to be closed before the data plane. Returns 0 or -errno. */
+int dataplane_fragments_open(const struct dataplane *dataplane, dataplane_held_fn take, void *data,
+			     struct dataplane_fragments **ret_fragments, struct error *error);
+
+/* dataplane_fragments_close - takes NULL. */
+void dataplane_fragments_close(struct dataplane_fragments *fragments);
+
+/* dataplane_fragments_fd - becomes readable when something is handed over; for the loop. */
+int dataplane_fragments_fd(const struct dataplane_fragments *fragments);
+
+/* dataplane_fragments_read - take what is there, so many at most; whether more may be there. */
+bool dataplane_fragments_read(struct dataplane_fragments *fragments, size_t max);
+
+/* dataplane_fragment_known - whether the first fragment of this datagram has come. */
+bool dataplane_fragment_known(const struct dataplane_fragments *fragments,
+			      const struct fragment_key *key);
+
+/*
+ * dataplane_fragment_return - let the frame come in anew, by the interface it came in by.
+ * Returns 0 or -errno.
+ */
+int dataplane_fragment_return(const struct dataplane_fragments *fragments,
+			      const struct held_frame *frame);
+
 /* ------------------------------------------------------------------ reading */
 
 /* The sums over all CPUs; of ids that are out of range, zero. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/fragment.h"
 #include "agent/scaler.h"
 #include "sluice/verdict.h"
 
@@ -105,6 +106,21 @@ static void write_flow_table(FILE *out, const struct agent *agent)
 	line(out, (double)counter.evicted_proven, "flow_table_evictions_total{state=\"proven\"}");
 	head(out, "flow_table_rejects_total", "counter", "Flows that found no room.");
 	line(out, (double)counter.rejects, "flow_table_rejects_total");
+}
+
+static void write_fragments(FILE *out, const struct agent *agent)
+{
+	struct fragments_count count;
+
+	fragments_count(agent->fragments, &count);
+	head(out, "fragments_held", "gauge",
+	     "Fragments that wait for the first one of their datagram.");
+	line(out, (double)count.held, "fragments_held");
+	head(out, "fragments_released_total", "counter",
+	     "Fragments that waited, by why they wait no more.");
+	line(out, (double)count.returned, "fragments_released_total{reason=\"first_came\"}");
+	line(out, (double)count.expired, "fragments_released_total{reason=\"expired\"}");
+	line(out, (double)count.displaced, "fragments_released_total{reason=\"displaced\"}");
 }
 
 /* ------------------------------------------------------------------ services, backends */
@@ -357,6 +373,7 @@ static char *metrics_text(const struct agent *agent, size_t *ret_length)
 	write_services(out, agent);
 	write_backends(out, agent);
 	write_flow_table(out, agent);
+	write_fragments(out, agent);
 	write_scale(out, agent);
 	write_scaler(out, agent, "scale_actions_total", "What the autoscaler did.", write_actions);
 	write_scaler(out, agent, "provisioner_calls_total", "Calls of provisioners by result.",

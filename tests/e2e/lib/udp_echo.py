@@ -27,7 +27,7 @@ def bind_or_connect(verb, address, port):
 def serve(address, port, name):
     server = bind_or_connect("bind", address, port)
     while True:
-        packet, client = server.recvfrom(2048)
+        packet, client = server.recvfrom(65535)
         server.sendto(name.encode() + b" " + packet, client)
 
 
