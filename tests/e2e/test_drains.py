@@ -2,6 +2,8 @@
 """Drains as they are seen, the end of full tracking, and what a VIP answers for unknown ports."""
 
 from lib.cases import case
+from lib.keeper import PORT, add_nodes, start as start_pools, write_config
+from lib.keeper import service as keeper_service
 from lib.world import VIP, backends, fetch, open_lab, service, start, url, verdicts, wait_for
 
 
@@ -26,3 +28,39 @@ def unknown_port(context):
                           check=False)
         assert done.returncode == 1 and "unknown_port" in done.stderr, done.stderr
         assert fetch(lab.client, url()).stdout == "web-1\n"
+
+
+def end_full_tracking(context, **more):
+    """Connections that a random scheduler spread break not one when their service gets minimal."""
+    with open_lab(context) as lab:
+        nodes = add_nodes(lab, 3)
+        config = keeper_service(scheduler="random", **more)
+        pool, = start_pools(lab, nodes, config)
+        pool.open_everywhere(least=20)
+        backends_ = [{"name": node.name, "address": node.target} for node in nodes]
+        service_ = pool.service()
+        assert service_["tracking_now"] == "full" and service_["unsettled"] == 0, service_
+        lab.sluice("apply", "-f", write_config(lab, [
+            {**config, "scheduler": "maglev", "tracking": "minimal", "backends": backends_}],
+            "minimal.yaml"))
+        assert pool.service()["tracking_now"] == "full"
+        assert "tracking minimal (still full)" in lab.sluice("service", "show", "web").stdout
+        pool.holder.open(50)
+        pool.unbroken()
+        wait_for("full tracking ends", lambda: pool.service()["tracking_now"] == "minimal")
+        assert pool.service()["unsettled"] > 0
+        pool.unbroken()
+        pool.drain("web-1")
+        pool.unbroken()
+        pool.undrain("web-1")
+        pool.unbroken()
+
+
+@case("flows/a service that gets minimal tracking keeps the flows of a random scheduler")
+def full_tracking_ends(context):
+    end_full_tracking(context)
+
+
+@case("flows/a service with affinity source that gets minimal tracking breaks no flow")
+def full_tracking_by_source_ends(context):
+    end_full_tracking(context, affinity="source")

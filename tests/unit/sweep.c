@@ -363,6 +363,104 @@ static void minimal_by_source_after_two_changes_waits_for_all(void **context)
 	assert_int_equal(unsettled(SERVICE_TCP), 0);
 }
 
+static uint8_t tracking(void)
+{
+	return world.services[SERVICE_TCP].tracking;
+}
+
+static void full_tracking_ends(void **context)
+{
+	uint32_t now = 1000 + TCP_TICKS;
+	__u64 *strange;
+
+	(void)context;
+	strange = entry_put(0, 0, 5, 2, now, FLOW_PROVEN); /* slot 5 belongs to 1 */
+	entry_put(0, 1, 6, 2, now, FLOW_PROVEN);           /* and slot 6 to 2 */
+	pass(now);
+	assert_int_equal(unsettled(SERVICE_TCP), 0);
+	assert_false(sweep_step(world.sweep, 1, now)); /* the pass under way does not count */
+	world.services[SERVICE_TCP].tracking = TRACKING_ENDING;
+	pass(now);
+	pass(now);
+	assert_int_not_equal(tracking(), TRACKING_MINIMAL);
+	assert_int_equal(world_slots(SERVICE_TCP)[5], slot_word(1, SLUICE_NO_BACKEND));
+	assert_int_equal(unsettled(SERVICE_TCP), 1);
+	strange = entry_put(1, 0, 7, 0, now, FLOW_PROVEN); /* from a packet that was under way */
+	pass(now);
+	assert_int_equal(tracking(), TRACKING_MINIMAL);
+	assert_int_equal(world_slots(SERVICE_TCP)[7], slot_word(3, SLUICE_NO_BACKEND));
+	assert_int_equal(unsettled(SERVICE_TCP), 2);
+	/* They settle as with minimal tracking: when their own flows are over. */
+	*strange = 0;
+	pass(now + 1);
+	assert_int_equal(world_slots(SERVICE_TCP)[7], slot_word(3, 3));
+	assert_int_equal(unsettled(SERVICE_TCP), 1);
+}
+
+static void full_tracking_ends_during_changes(void **context)
+{
+	uint32_t now = 1000;
+
+	(void)context;
+	entry_put(0, 0, 5, 2, now, FLOW_PROVEN);
+	entry_put(0, 1, 9, 1, now, FLOW_PROVEN);
+	pass(now);
+	world.services[SERVICE_TCP].tracking = TRACKING_ENDING;
+	assert_false(sweep_step(world.sweep, 1, now));
+	/* The table moves to its other place: what was unsettled in this pass goes with it. */
+	memcpy(world_slots(SERVICE_TCP) + SLOTS, world_slots(SERVICE_TCP),
+	       SLOTS * sizeof(uint32_t));
+	world.services[SERVICE_TCP].table += SLOTS / SLUICE_SLOTS_PER_LINE;
+	two_slots_move(SERVICE_TCP, now);
+	pass(now);
+	pass(now);
+	assert_int_equal(tracking(), TRACKING_MINIMAL);
+	assert_int_equal(world_slots(SERVICE_TCP)[5], slot_word(1, SLUICE_NO_BACKEND));
+	assert_int_equal(world_slots(SERVICE_TCP)[9], slot_word(3, 1)); /* moved: its own change */
+	assert_int_equal(unsettled(SERVICE_TCP), 3);
+}
+
+static void full_tracking_ends_anew(void **context)
+{
+	uint32_t now = 1000;
+
+	(void)context;
+	world.services[SERVICE_TCP].tracking = TRACKING_ENDING;
+	pass(now);
+	assert_false(sweep_step(world.sweep, BUCKETS - 1, now));
+	/* Full again for a moment, and flows behind the sweep. */
+	world.services[SERVICE_TCP].tracking = TRACKING_FULL;
+	entry_put(0, 0, 5, 2, now, FLOW_PROVEN);
+	world.services[SERVICE_TCP].tracking = TRACKING_ENDING;
+	pass(now);
+	pass(now);
+	assert_int_not_equal(tracking(), TRACKING_MINIMAL);
+	pass(now);
+	assert_int_equal(tracking(), TRACKING_MINIMAL);
+	assert_int_equal(world_slots(SERVICE_TCP)[5], slot_word(1, SLUICE_NO_BACKEND));
+}
+
+static void full_tracking_by_source_ends(void **context)
+{
+	uint32_t now = 1000 + TCP_TICKS;
+	__u64 *entry;
+
+	(void)context;
+	world.services[SERVICE_TCP].affinity = AFFINITY_SOURCE;
+	entry = entry_put(0, 0, 30, 1, now, FLOW_PROVEN);
+	pass(now);
+	world.services[SERVICE_TCP].tracking = TRACKING_ENDING;
+	pass(now);
+	pass(now);
+	assert_int_equal(tracking(), TRACKING_MINIMAL);
+	assert_int_equal(unsettled(SERVICE_TCP), SLOTS);
+	pass(now);
+	assert_int_equal(unsettled(SERVICE_TCP), SLOTS);
+	*entry = 0;
+	pass(now + 1);
+	assert_int_equal(unsettled(SERVICE_TCP), 0);
+}
+
 static void absent_services_are_left_alone(void **context)
 {
 	(void)context;
@@ -398,6 +496,14 @@ static const struct CMUnitTest cases[] = {
 	      "flows/sweep: minimal by source waits for the flows of previous owners"),
 	WORLD(minimal_by_source_after_two_changes_waits_for_all,
 	      "flows/sweep: minimal by source waits for all flows after two changes"),
+	WORLD(full_tracking_ends,
+	      "unit/sweep: full tracking ends when flows elsewhere can be found"),
+	WORLD(full_tracking_ends_during_changes,
+	      "unit/sweep: full tracking ends while its table changes"),
+	WORLD(full_tracking_ends_anew,
+	      "unit/sweep: full tracking that came back meanwhile ends from the beginning"),
+	WORLD(full_tracking_by_source_ends,
+	      "unit/sweep: full tracking by source ends with all slots unsettled"),
 	WORLD(absent_services_are_left_alone, "flows/sweep: a removed service is left alone"),
 };
 

@@ -284,6 +284,14 @@ static int table_change(struct dataplane *dataplane, const struct pool *pool,
 	return 0;
 }
 
+/* A running service ends full tracking by way of the sweep, see model/sweep.h. */
+static uint8_t service_tracking(const struct service *record, enum tracking wanted)
+{
+	if (wanted == TRACKING_FULL || record->state != SERVICE_PRESENT)
+		return (uint8_t)wanted;
+	return record->tracking == TRACKING_FULL ? (uint8_t)TRACKING_ENDING : record->tracking;
+}
+
 static void service_write(struct dataplane *dataplane, const struct pool *pool)
 {
 	const struct service_config *config = pool->service;
@@ -298,7 +306,7 @@ static void service_write(struct dataplane *dataplane, const struct pool *pool)
 	record->backend_base = pool->backend_base;
 	record->backend_capacity = pool->backend_capacity;
 	record->grace_ticks = grace > SLUICE_SEEN_MASK ? SLUICE_SEEN_MASK : (uint32_t)grace;
-	record->tracking = (uint8_t)config->tracking;
+	record->tracking = service_tracking(record, config->tracking);
 	record->affinity = (uint8_t)config->affinity;
 	record->scheduler = (uint8_t)config->scheduler;
 	record->empty = (uint8_t)config->empty;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "agent/dataplane_maps.h"
 #include "agent/scaler.h"
 #include "sluice/verdict.h"
 
@@ -225,6 +226,14 @@ json_t *view_backends(const struct agent *agent, const struct pool *pool)
 
 /* ------------------------------------------------------------------ services */
 
+/* How its packets are treated now: full tracking ends some seconds after it was told to. */
+static const char *tracking_now(const struct agent *agent, const struct pool *pool)
+{
+	const struct service *record = &dataplane_maps(agent->dataplane)->services[pool->id];
+
+	return tracking_names[record->tracking == TRACKING_MINIMAL];
+}
+
 json_t *view_service(const struct agent *agent, const struct pool *pool)
 {
 	json_t *object = service_config_to_json(pool->service);
@@ -238,6 +247,7 @@ json_t *view_service(const struct agent *agent, const struct pool *pool)
 		if (!json_object_get(object, "autoscale"))
 			json_object_set_new(object, "autoscale", json_null());
 		json_object_set_new(object, "origin", json_string(origin_names[pool->origin]));
+		json_object_set_new(object, "tracking_now", json_string(tracking_now(agent, pool)));
 		json_object_set_new(object, "slots", integer(pool->slot_count));
 		json_object_set_new(object, "generation", integer(facts.generation));
 		json_object_set_new(object, "digest", json_string(digest));

@@ -78,11 +78,25 @@ static int list_run(struct call *call, struct error *error)
 	return code;
 }
 
+/* "minimal (still full)" for the seconds in which full tracking ends. */
+static const char *tracking_text(const json_t *service, char *buffer, size_t size)
+{
+	const char *wanted = field_text(service, "tracking");
+	const char *now = field_text(service, "tracking_now");
+
+	if (json_object_get(service, "tracking_now") && strcmp(wanted, now) != 0)
+		snprintf(buffer, size, "%s (still %s)", wanted, now);
+	else
+		snprintf(buffer, size, "%s", wanted);
+	return buffer;
+}
+
 static void service_print(const json_t *service)
 {
 	char port[NUMBER_TEXT_MAX], packets[NUMBER_TEXT_MAX], bytes[NUMBER_TEXT_MAX],
 		flows[NUMBER_TEXT_MAX], grace[NUMBER_TEXT_MAX], drain[NUMBER_TEXT_MAX];
 	const json_t *scale = json_object_get(service, "autoscale");
+	char tracking[NUMBER_TEXT_MAX];
 
 	printf("service     %s: %s %s port %s, from %s\n", field_text(service, "name"),
 	       field_text(service, "vip"), field_text(service, "protocol"),
@@ -90,7 +104,7 @@ static void service_print(const json_t *service)
 	printf("forwarding  mode %s, scheduler %s, affinity %s, tracking %s, empty pool: %s, "
 	       "unknown port: %s%s\n",
 	       field_text(service, "mode"), field_text(service, "scheduler"),
-	       field_text(service, "affinity"), field_text(service, "tracking"),
+	       field_text(service, "affinity"), tracking_text(service, tracking, sizeof(tracking)),
 	       field_text(service, "empty"), field_text(service, "unknown_port"),
 	       json_is_true(json_object_get(service, "quic")) ? ", QUIC" : "");
 	printf("times       grace %s, drain %s\n",

@@ -12,15 +12,20 @@
  */
 #define FUTURE_TICKS 256u
 
+/* Full passes with TRACKING_UNSETTLING before it becomes TRACKING_MINIMAL. */
+#define ENDING_PASSES 2u
+
 /* What the sweep remembers of a service. */
 struct watch {
-	uint64_t table;    /* the word of the table that the rest is about; 0 = none yet */
-	bool ripe;         /* the settle time since its publication has passed */
-	bool settled;      /* none of its slots has a previous owner */
-	bool single;       /* it is the first change since all slots were settled */
-	bool examined;     /* ripe since this pass began: what is found below counts */
-	bool held;         /* a live entry forbids settling (affinities other than flow) */
-	uint32_t live;     /* entries of this pass */
+	uint64_t table;             /* the word of the table that the rest is about; 0 = none yet */
+	bool ripe;                  /* the settle time since its publication has passed */
+	bool settled;               /* none of its slots has a previous owner */
+	bool single;                /* it is the first change since all slots were settled */
+	bool examined;              /* ripe since this pass began: what is found below counts */
+	bool held;                  /* a live entry forbids settling (affinities other than flow) */
+	uint8_t tracking, affinity; /* of the service when this pass began */
+	uint32_t ending_passes;     /* done with TRACKING_UNSETTLING */
+	uint32_t live;              /* entries of this pass */
 	uint64_t *marks;   /* minimal, flow: slots that are needed; others: previous owners */
 	size_t mark_words; /* of 64 bits */
 };
@@ -144,6 +149,52 @@ static bool table_unsettled(const struct sweep *sweep, const struct service *ser
 	return unsettled;
 }
 
+/*
+ * Full tracking is to end: this pass is the first of those that prepare it. The word in the record
+ * is the memory of that: if the service was full again meanwhile, all begins anew.
+ */
+static void ending_begin(struct sweep *sweep, uint32_t index)
+{
+	struct service *service = &sweep->maps.services[index];
+
+	if (service->tracking != TRACKING_ENDING)
+		return;
+	__atomic_store_n(&service->tracking, TRACKING_UNSETTLING, __ATOMIC_RELAXED);
+	sweep->watches[index].ending_passes = 0;
+}
+
+/* A flow of this slot is elsewhere, or may be: packets have to ask the flow table. */
+static void slot_unsettle(struct sweep *sweep, uint32_t index, uint32_t slot)
+{
+	uint64_t table = service_table(&sweep->maps.services[index]);
+	uint32_t *place, word;
+
+	if (!table)
+		return;
+	place = slot_place(sweep, table, slot);
+	word = __atomic_load_n(place, __ATOMIC_RELAXED);
+	if (slot_current(word) != slot_previous(word))
+		return;
+	__atomic_store_n(place, slot_word(slot_current(word), SLUICE_NO_BACKEND), __ATOMIC_RELEASE);
+	sweep->watches[index].settled = false;
+}
+
+/* A pass that unsettled slots is over. */
+static void ending_go_on(struct sweep *sweep, uint32_t index)
+{
+	struct service *service = &sweep->maps.services[index];
+	struct watch *watch = &sweep->watches[index];
+
+	if (service->tracking != TRACKING_UNSETTLING || ++watch->ending_passes < ENDING_PASSES)
+		return;
+	if (service->affinity != AFFINITY_FLOW && watch->live > 0) {
+		for (uint32_t slot = 0; slot < service->slot_count; slot++)
+			slot_unsettle(sweep, index, slot);
+		watch->single = false;
+	}
+	__atomic_store_n(&service->tracking, TRACKING_MINIMAL, __ATOMIC_RELEASE);
+}
+
 /* Notice a new table, and whether the pass that begins now may settle this one. */
 static void watch_begin(struct sweep *sweep, uint32_t index, uint32_t tick)
 {
@@ -155,6 +206,9 @@ static void watch_begin(struct sweep *sweep, uint32_t index, uint32_t tick)
 	watch->examined = false;
 	watch->held = false;
 	watch->live = 0;
+	ending_begin(sweep, index);
+	watch->tracking = service->tracking;
+	watch->affinity = service->affinity;
 	if (table != watch->table) {
 		watch->single =
 			watch->settled &&
@@ -233,14 +287,27 @@ static const struct service *entry_service(const struct sweep *sweep, uint64_t e
 	return service;
 }
 
+/* A flow of the slot is with the backend of this number. */
+static void owner_check(struct sweep *sweep, uint32_t index, uint32_t slot, uint32_t number)
+{
+	uint64_t table = service_table(&sweep->maps.services[index]);
+
+	if (table && slot_current(slot_read(sweep, table, slot)) != number)
+		slot_unsettle(sweep, index, slot);
+}
+
 /* What a live entry means for settling its service. */
 static void entry_note(struct sweep *sweep, const struct service *service, uint64_t entry)
 {
-	struct watch *watch = &sweep->watches[service - sweep->maps.services];
+	uint32_t index = (uint32_t)(service - sweep->maps.services);
+	struct watch *watch = &sweep->watches[index];
 	uint32_t number = flow_entry_backend(entry) - service->backend_base;
 	uint32_t slot;
 
 	watch->live++;
+	if (service->tracking == TRACKING_UNSETTLING && service->affinity == AFFINITY_FLOW)
+		owner_check(sweep, index, slot_of_tag(flow_entry_tag(entry), service->slot_count),
+			    number);
 	if (!watch->examined || service->tracking == TRACKING_FULL)
 		return;
 	if (service->affinity == AFFINITY_FLOW) {
@@ -291,6 +358,9 @@ static bool service_may_settle(const struct watch *watch, const struct service *
 {
 	if (!watch->examined || service_table(service) != watch->table)
 		return false;
+	/* What the marks are depends on both. */
+	if (service->tracking != watch->tracking || service->affinity != watch->affinity)
+		return false;
 	if (service->tracking == TRACKING_FULL || service->affinity == AFFINITY_FLOW)
 		return true;
 	return watch->single ? !watch->held : watch->live == 0;
@@ -300,7 +370,7 @@ static void service_settle(struct sweep *sweep, uint32_t index)
 {
 	const struct service *service = &sweep->maps.services[index];
 	struct watch *watch = &sweep->watches[index];
-	bool by_slot = service->tracking == TRACKING_MINIMAL && service->affinity == AFFINITY_FLOW;
+	bool by_slot = service->tracking != TRACKING_FULL && service->affinity == AFFINITY_FLOW;
 
 	if (!service_may_settle(watch, service))
 		return;
@@ -317,13 +387,20 @@ static void service_settle(struct sweep *sweep, uint32_t index)
 	marks_free(watch);
 }
 
+/* Whether the end of the pass means something to a service. */
+static bool service_concerned(const struct sweep *sweep, uint32_t index)
+{
+	return sweep->watches[index].examined ||
+	       sweep->maps.services[index].tracking == TRACKING_UNSETTLING;
+}
+
 /* Whether the pass is over: no service is left to settle. */
 static bool settling_over(struct sweep *sweep)
 {
 	uint32_t services_max = sweep->meta.services_max;
 
 	while (sweep->next_settling < services_max &&
-	       !sweep->watches[sweep->next_settling].examined)
+	       !service_concerned(sweep, sweep->next_settling))
 		sweep->next_settling++;
 	if (sweep->next_settling < services_max)
 		return false;
@@ -338,7 +415,8 @@ bool sweep_step(struct sweep *sweep, uint32_t bucket_count, uint32_t tick)
 
 	/* One step settles one service, so that no step takes long. */
 	if (sweep->under_way && sweep->next_bucket == buckets) {
-		service_settle(sweep, sweep->next_settling++);
+		service_settle(sweep, sweep->next_settling);
+		ending_go_on(sweep, sweep->next_settling++);
 		return settling_over(sweep);
 	}
 	if (!sweep->under_way)

@@ -18,6 +18,14 @@
  *    together, if there was only one change since they were all settled and no live entry points
  *    to a backend that is some slot's previous owner (any other entry is with an owner that lost
  *    nothing), or if the service has no live entry at all.
+ *
+ * From full tracking to minimal: a flow that is pinned to another backend than the owner of its
+ * settled slot would break, for minimal tracking does not look for it. So TRACKING_ENDING still
+ * works as full, until two full passes have taken the previous owner (SLUICE_NO_BACKEND: a flow
+ * without entry stays with the current owner) of every settled slot that has such a flow; then the
+ * sweep itself makes it TRACKING_MINIMAL, and settles those slots as above. With affinities other
+ * than "flow" the slot is not known: all slots lose it, unless no entry is live. Two passes: a
+ * packet that was under way when the scheduler changed may write its entry behind the first one.
  */
 #ifndef MODEL_SWEEP_H
 #define MODEL_SWEEP_H
