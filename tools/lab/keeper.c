@@ -238,7 +238,9 @@ static void connection_opened(struct holder *holder, struct connection *connecti
 	getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &code, &length);
 	if (code) {
 		connection_end(holder, connection, CONDITION_BROKEN,
-			       code == ETIMEDOUT ? "connect timed out" : "connect refused");
+			       code == ETIMEDOUT      ? "connect timed out"
+			       : code == ECONNREFUSED ? "connect refused"
+						      : "reset as soon as it was open");
 		return;
 	}
 	holder->connecting--;
