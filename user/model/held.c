@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The list of frames that wait for a first fragment: a ring whose places empty in any order. */
+/* The list of frames that wait for a first fragment: all of its places are there from the start. */
 #include "model/held.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 struct place {
+	TAILQ_ENTRY(place) link;
 	uint64_t until_ms;
 	bool used;
 	struct held_frame frame;
 };
 
-/* The places from `first` on, `length` of them around the end, hold what waits, with gaps. */
+TAILQ_HEAD(places, place);
+
 struct held {
 	uint64_t wait_ms;
-	size_t frames_max, first, length, count;
+	size_t frames_max, count;
+	struct places waiting, empty; /* waiting: in the order of arrival */
 	struct place places[];
 };
 
@@ -22,10 +26,14 @@ struct held *held_new(size_t frames_max, uint64_t wait_ms)
 {
 	struct held *held = calloc(1, sizeof(*held) + frames_max * sizeof(held->places[0]));
 
-	if (held) {
-		held->frames_max = frames_max;
-		held->wait_ms = wait_ms;
-	}
+	if (!held)
+		return NULL;
+	held->frames_max = frames_max;
+	held->wait_ms = wait_ms;
+	TAILQ_INIT(&held->waiting);
+	TAILQ_INIT(&held->empty);
+	for (size_t i = 0; i < frames_max; i++)
+		TAILQ_INSERT_TAIL(&held->empty, &held->places[i], link);
 	return held;
 }
 
@@ -34,30 +42,24 @@ void held_free(struct held *held)
 	free(held);
 }
 
-static struct place *place_at(struct held *held, size_t number)
-{
-	return &held->places[(held->first + number) % held->frames_max];
-}
-
 static void place_leave(struct held *held, struct place *place)
 {
+	TAILQ_REMOVE(&held->waiting, place, link);
+	TAILQ_INSERT_HEAD(&held->empty, place, link);
 	place->used = false;
 	held->count--;
-	while (held->length && !place_at(held, 0)->used) {
-		held->first = (held->first + 1) % held->frames_max;
-		held->length--;
-	}
 }
 
 bool held_add(struct held *held, const struct held_frame *frame, uint64_t now_ms)
 {
-	bool full = held->length == held->frames_max;
+	bool full = TAILQ_EMPTY(&held->empty);
 	struct place *place;
 
-	/* The first place is never a gap. */
 	if (full)
-		place_leave(held, place_at(held, 0));
-	place = place_at(held, held->length++);
+		place_leave(held, TAILQ_FIRST(&held->waiting));
+	place = TAILQ_FIRST(&held->empty);
+	TAILQ_REMOVE(&held->empty, place, link);
+	TAILQ_INSERT_TAIL(&held->waiting, place, link);
 	place->used = true;
 	place->until_ms = now_ms + held->wait_ms;
 	place->frame.head = frame->head;
@@ -68,10 +70,11 @@ bool held_add(struct held *held, const struct held_frame *frame, uint64_t now_ms
 
 const struct held_frame *held_take(struct held *held, const struct fragment_key *key)
 {
-	for (size_t i = 0; i < held->length; i++) {
-		struct place *place = place_at(held, i);
+	struct place *place;
 
-		if (!place->used || memcmp(&place->frame.head.key, key, sizeof(*key)) != 0)
+	TAILQ_FOREACH(place, &held->waiting, link)
+	{
+		if (memcmp(&place->frame.head.key, key, sizeof(*key)) != 0)
 			continue;
 		place_leave(held, place);
 		return &place->frame;
@@ -82,9 +85,10 @@ const struct held_frame *held_take(struct held *held, const struct fragment_key 
 size_t held_expire(struct held *held, uint64_t now_ms)
 {
 	size_t before = held->count;
+	struct place *place;
 
-	while (held->length && place_at(held, 0)->until_ms <= now_ms)
-		place_leave(held, place_at(held, 0));
+	while ((place = TAILQ_FIRST(&held->waiting)) && place->until_ms <= now_ms)
+		place_leave(held, place);
 	return before - held->count;
 }
 
