@@ -54,11 +54,12 @@ static __always_inline __u32 unknown_pick_new(const struct unknown *flow)
 /* Whether packets of an unknown flow belong to the slot's previous owner. */
 static __always_inline bool unknown_is_older(const struct unknown *flow)
 {
-	__u32 since = (flow->now - table_tick(flow->table)) & SLUICE_SEEN_MASK;
+	/* One more, as the table may be younger than the packet and of the next tick. */
+	__u32 since = (flow->now + 1 - table_tick(flow->table)) & SLUICE_SEEN_MASK;
 
 	if (slot_current(flow->word) == slot_previous(flow->word))
 		return false;
-	return flow->signals & SIGNAL_TCP || since < flow->service->grace_ticks;
+	return flow->signals & SIGNAL_TCP || since <= flow->service->grace_ticks;
 }
 
 /*

@@ -6,7 +6,7 @@
 #include "rig.h"
 
 #define CHANGES  240u
-#define BURST    60u /* changes between two times of rest, in which slots settle */
+#define BURST    120u /* changes between two times of rest, in which slots settle */
 #define SETTLE_S 60
 
 struct worker {

@@ -142,7 +142,7 @@ uint32_t rig_add(struct rig *rig, struct state *draft, uint32_t service, uint32_
 	return serial;
 }
 
-/* The owners of a pool's slots, by serial. */
+/* The owners of a pool's slots, by serial; nobody, if there is no pool. */
 static uint16_t *table_of(const struct rig *rig, const struct pool *pool)
 {
 	struct table_member members[RIG_BACKENDS_MAX];
@@ -151,6 +151,8 @@ static uint16_t *table_of(const struct rig *rig, const struct pool *pool)
 	size_t count = 0;
 
 	assert_non_null(owners);
+	if (!pool)
+		return owners;
 	assert_int_equal(pool->slot_count, RIG_SLOTS);
 	for (size_t i = 0; i < pool->backend_count; i++) {
 		const struct pool_backend *backend = &pool->backends[i];
@@ -268,27 +270,31 @@ void rig_change(struct rig *rig, uint32_t service, struct state *draft, void (*o
 	rig->state = draft;
 }
 
+void rig_service_add(struct rig *rig, uint32_t service, void (*on_step)(void *data), void *data)
+{
+	struct service_config config =
+		service_make(services[service].name, services[service].vip, 80, RIG_BACKENDS_MAX);
+	struct state *draft = rig_draft(rig);
+	struct error error;
+
+	config.protocol = services[service].protocol;
+	config.mode = services[service].mode;
+	config.tracking = services[service].tracking;
+	config.grace_ms = 5000;
+	rig->services[service].name = services[service].name;
+	rig->services[service].vip = config.vip;
+	rig->services[service].protocol = config.protocol;
+	if (state_service_add(draft, &config, ORIGIN_CONFIG, &error))
+		fail_msg("%s", error.text);
+	for (int backend = 0; backend < 4; backend++)
+		assert_true(rig_add(rig, draft, service, 100) > 0);
+	rig_change(rig, service, draft, on_step, data);
+}
+
 void rig_start(struct rig *rig)
 {
-	for (uint32_t i = 0; i < RIG_SERVICES; i++) {
-		struct service_config config =
-			service_make(services[i].name, services[i].vip, 80, RIG_BACKENDS_MAX);
-		struct state *draft = rig_draft(rig);
-		struct error error;
-
-		config.protocol = services[i].protocol;
-		config.mode = services[i].mode;
-		config.tracking = services[i].tracking;
-		config.grace_ms = 600000;
-		rig->services[i].name = services[i].name;
-		rig->services[i].vip = config.vip;
-		rig->services[i].protocol = config.protocol;
-		if (state_service_add(draft, &config, ORIGIN_CONFIG, &error))
-			fail_msg("%s", error.text);
-		for (int backend = 0; backend < 4; backend++)
-			assert_true(rig_add(rig, draft, i, 100) > 0);
-		rig_change(rig, i, draft, NULL, NULL);
-	}
+	for (uint32_t i = 0; i < RIG_SERVICES; i++)
+		rig_service_add(rig, i, NULL, NULL);
 }
 
 /* A random backend of the pool in this state of life, if there is one. */

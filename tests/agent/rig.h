@@ -67,6 +67,7 @@ struct rig {
 	struct rig_life lives[RIG_SERIALS_MAX];
 	uint32_t serials; /* given so far; a serial is a backend's name and address, for ever */
 	int program;
+	uint32_t action; /* XDP_*: what became of the last packet */
 	uint64_t random;
 	char failure[256]; /* the first packet that went wrong; written by who sends */
 	_Atomic bool failed;
@@ -86,6 +87,9 @@ int rig_close(void **context);
 /* rig_start - four services (TCP and UDP, either tracking mode) with four backends each. */
 void rig_start(struct rig *rig);
 
+/* rig_service_add - one of the four, which the rig does not have now. */
+void rig_service_add(struct rig *rig, uint32_t service, void (*on_step)(void *data), void *data);
+
 /* rig_draft - a copy of the state in force, to be edited and given to rig_change. */
 struct state *rig_draft(const struct rig *rig);
 
@@ -96,7 +100,7 @@ uint32_t rig_add(struct rig *rig, struct state *draft, uint32_t service, uint32_
 const char *rig_name(uint32_t serial, char text[16]);
 
 /*
- * rig_change - carry out the change of one service. With on_step: one step at a time, and it is
+ * rig_change - carry out the change of one service, or its end. With on_step: one step at a time, and it is
  * called after each. The rig takes the draft over.
  */
 void rig_change(struct rig *rig, uint32_t service, struct state *draft, void (*on_step)(void *data),

@@ -81,6 +81,7 @@ uint32_t rig_run(struct rig *rig, const struct rig_flow *flow, enum rig_packet k
 	frame_fill(rig, flow, kind, sent);
 	if (bpf_prog_test_run_opts(rig->program, &options))
 		return 0;
+	rig->action = options.retval;
 	service->sent++;
 	service->opened += kind == RIG_OPEN && service->protocol == IPPROTO_TCP;
 	if (options.retval != XDP_TX || got[0] != 2 || got[1] != 0xdd)

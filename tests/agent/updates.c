@@ -72,7 +72,7 @@ static void each_step(void **context)
 	free(watch.flows);
 }
 
-/* Rounds of packets, and a pass of the sweep as of before each, until slots have settled. */
+/* Packets, and passes of the sweep as of before them with more in between, until slots settle. */
 static void settle(struct watch *watch)
 {
 	struct rig *rig = watch->rig;
@@ -83,8 +83,9 @@ static void settle(struct watch *watch)
 	while (rig_unsettled(rig, true) > 0) {
 		assert_true(time(NULL) < deadline);
 		tick = dataplane_tick(rig->dataplane);
-		all_send(watch);
-		rig_purge(rig, tick);
+		do
+			all_send(watch);
+		while (!sweep_step(rig->sweep, rig->maps->meta->flow_buckets / 2, tick));
 	}
 	assert_true(rig_unsettled(rig, false) < before);
 }

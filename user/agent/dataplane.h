@@ -88,7 +88,8 @@ struct plan_outcome {
 
 /*
  * dataplane_execute - carry a plan out, step by step. Carrying a plan out again changes nothing.
- * May sleep up to 50 ms before it writes into a table that packets may still be reading.
+ * May sleep up to 50 ms before it writes into a table that packets may still be reading, and
+ * once more before it clears what they may have found there.
  * Counters of a backend or service that was not there before start at 0; one that was there
  * keeps them, and its next hop if its address stays.
  *

@@ -41,7 +41,7 @@ static void filter_set(struct dataplane *dataplane, uint32_t bit)
 	__atomic_fetch_or(filter_word(dataplane, bit), 1ULL << (bit % 64), __ATOMIC_RELEASE);
 }
 
-/* Clear the bit of a VIP that has gone, unless another VIP has the same. */
+/* Clear the bit of a key that has gone, unless another key has the same. */
 static void filter_clear(struct dataplane *dataplane, uint32_t bit)
 {
 	struct service_key key;
@@ -61,6 +61,8 @@ static int key_write(struct dataplane *dataplane, const struct pool *pool, struc
 	struct service_key key;
 
 	key_fill(&key, pool);
+	filter_set(dataplane, hash_vip_bit(key.vip));
+	dataplane->taken_ms = now_ms(); /* if it was another service's */
 	return dataplane_key_write(dataplane, &key, &target, error);
 }
 
@@ -70,6 +72,8 @@ static void key_remove(struct dataplane *dataplane, const struct pool *pool)
 
 	key_fill(&key, pool);
 	dataplane_key_delete(dataplane, &key);
+	filter_clear(dataplane, hash_vip_bit(key.vip));
+	dataplane->taken_ms = now_ms();
 }
 
 static int vip_write(struct dataplane *dataplane, const struct pool *pool, struct error *error)
@@ -139,13 +143,11 @@ static void backend_write(struct dataplane *dataplane, const struct pool *pool,
 }
 
 /*
- * Only the state and the next hop are cleared: a packet that read the state a moment ago must not
- * find half a record. The rest is written anew when the number is used again, after a purge.
+ * Only the state is cleared: a packet that read it a moment ago finds the whole record. The rest
+ * is written anew when the number is used again, after a purge.
  */
 void backend_clear(struct backend *record)
 {
-	__atomic_store_n(&record->state, BACKEND_DEAD, __ATOMIC_RELEASE);
-	__atomic_store_n(&record->nexthop.word, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&record->state, BACKEND_ABSENT, __ATOMIC_RELEASE);
 }
 
@@ -193,10 +195,10 @@ static uint64_t table_now(const struct dataplane *dataplane, const struct pool *
 	return service->table;
 }
 
-/* Packets under way may still read the place that was switched away from. */
-static void table_wait(const struct dataplane *dataplane, const struct pool *pool)
+/* Until packets that were under way at that moment have left. */
+static void packets_wait(uint64_t moment_ms)
 {
-	uint64_t since = now_ms() - dataplane->switched_ms[pool->id];
+	uint64_t since = now_ms() - moment_ms;
 	struct timespec rest;
 
 	if (since >= TABLE_QUIET_MS)
@@ -214,12 +216,13 @@ static void table_publish(struct dataplane *dataplane, const struct pool *pool, 
 	uint32_t line = pool->slot_line[second ? 1 : 0];
 	uint32_t generation = old_table ? table_generation(old_table) % 0xffff + 1 : 1;
 
+	/* They may still read the place that was switched away from. */
 	if (old_table)
-		table_wait(dataplane, pool);
+		packets_wait(dataplane->switched_ms[pool->id]);
 	memcpy(dataplane->maps.slots[line].slots, words, pool->slot_count * sizeof(*words));
 	__atomic_store_n(&service->table, table_word(line, generation, dataplane_tick(dataplane)),
 			 __ATOMIC_RELEASE);
-	dataplane->switched_ms[pool->id] = now_ms();
+	dataplane->taken_ms = dataplane->switched_ms[pool->id] = now_ms();
 }
 
 static void loads_write(struct dataplane *dataplane, const struct pool *pool)
@@ -346,9 +349,11 @@ static int step_execute(struct dataplane *dataplane, const struct plan_step *ste
 	case PLAN_KEY_WRITE:
 		return key_write(dataplane, pool, error);
 	case PLAN_SERVICE_CLEAR:
+		packets_wait(dataplane->taken_ms);
 		service_clear(&dataplane->maps.services[pool->id]);
 		return 0;
 	case PLAN_BACKEND_CLEAR:
+		packets_wait(dataplane->taken_ms);
 		backend_clear(
 			&dataplane->maps.backends[pool->backend_base + step->backend->number]);
 		return 0;

@@ -8,7 +8,10 @@
 
 #define PIN_PATH_MAX 256
 
-/* A packet that looked a table up has long left after so long; only then its words may change. */
+/*
+ * A packet that looked up a table, or a key, has long left after so long; only then the table's
+ * words may change, and what they led to may be cleared.
+ */
 #define TABLE_QUIET_MS 50
 
 struct sluice_bpf;
@@ -32,6 +35,7 @@ struct dataplane {
 	struct dataplane_maps maps;
 	struct dataplane_way *ways; /* per backend */
 	uint64_t *switched_ms;      /* per service: when its table was switched last */
+	uint64_t taken_ms;          /* when a table was switched or a key went last */
 	char pin_dir[PIN_PATH_MAX];
 	int lock;                  /* pin_dir, locked */
 	struct sluice_bpf *object; /* the fds of its maps and program live in it */

@@ -168,20 +168,23 @@ static int vip_step(struct plan *plan, enum plan_kind kind, const struct pool *p
 	return step_add(plan, kind, pool, NULL, false);
 }
 
-/* A key that stays, though for another service, is written over: no packet finds it missing. */
+/*
+ * A key that stays, though for another service, is written over: no packet finds it missing. The
+ * VIP's own entry is there only while all of its keys are, for it drops what finds no key.
+ */
 static int keys_remove(struct plan *plan, const struct pairs *pairs, const struct state *new_state)
 {
 	int code = 0;
 
 	for (size_t i = 0; !code && i < pairs->count; i++) {
+		if (pairs->list[i].old_pool)
+			code = vip_step(plan, PLAN_VIP_REMOVE, pairs->list[i].old_pool, new_state);
+	}
+	for (size_t i = 0; !code && i < pairs->count; i++) {
 		const struct pool *pool = pairs->list[i].old_pool;
 
 		if (pool && !state_pool_of_key(new_state, pool->service))
 			code = step_add(plan, PLAN_KEY_REMOVE, pool, NULL, false);
-	}
-	for (size_t i = 0; !code && i < pairs->count; i++) {
-		if (pairs->list[i].old_pool)
-			code = vip_step(plan, PLAN_VIP_REMOVE, pairs->list[i].old_pool, new_state);
 	}
 	return code;
 }
@@ -243,10 +246,6 @@ static int keys_write(struct plan *plan, const struct pairs *pairs, const struct
 	int code = 0;
 
 	for (size_t i = 0; !code && i < pairs->count; i++) {
-		if (pairs->list[i].new_pool)
-			code = vip_step(plan, PLAN_VIP_WRITE, pairs->list[i].new_pool, old_state);
-	}
-	for (size_t i = 0; !code && i < pairs->count; i++) {
 		const struct pool *pool = pairs->list[i].new_pool, *before;
 
 		if (!pool)
@@ -254,6 +253,10 @@ static int keys_write(struct plan *plan, const struct pairs *pairs, const struct
 		before = state_pool_of_key(old_state, pool->service);
 		if (!before || before->id != pool->id)
 			code = step_add(plan, PLAN_KEY_WRITE, pool, NULL, false);
+	}
+	for (size_t i = 0; !code && i < pairs->count; i++) {
+		if (pairs->list[i].new_pool)
+			code = vip_step(plan, PLAN_VIP_WRITE, pairs->list[i].new_pool, old_state);
 	}
 	return code;
 }

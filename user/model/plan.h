@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The plan: old state and new state in, ordered map writes out. Adding goes backends, tables,
- * services, keys; removing goes the other way round: a packet between two writes finds the old
- * pool or the new, never a record that is not there. Pure.
+ * services, keys, VIPs; removing goes the other way round: a packet between two writes finds the
+ * old pool or the new, never a record that is not there. Pure.
  */
 #ifndef MODEL_PLAN_H
 #define MODEL_PLAN_H
@@ -11,14 +11,14 @@
 
 enum plan_kind {
 	PLAN_KEY_REMOVE, /* delete the service's entry in service_keys: nobody has that key now */
-	PLAN_VIP_REMOVE, /* delete the VIP's own entry and its bit of the filter */
+	PLAN_VIP_REMOVE, /* delete the VIP's own entry; its bit of the filter goes with its last key */
 	PLAN_BACKEND_WRITE, /* write a backend's record, alive */
 	PLAN_TABLE_PUBLISH, /* build the service's table, merge with the old one, publish */
 	PLAN_SERVICE_WRITE, /* write the service's record (its table word is not touched) */
 	PLAN_VIP_WRITE,     /* set the filter bit, then the VIP's own entry */
 	PLAN_KEY_WRITE,     /* add the service's entry, or let that of another service point here */
 	PLAN_SERVICE_CLEAR, /* clear the service's record */
-	PLAN_BACKEND_CLEAR, /* mark the record dead, then clear it */
+	PLAN_BACKEND_CLEAR, /* mark the record as absent */
 };
 
 /* "key_remove" and so on: the words of plan_to_json. */

@@ -126,8 +126,11 @@ static uint32_t settle_ticks(const struct sweep *sweep, const struct service *se
 {
 	const struct settings *settings = sweep->maps.settings;
 
-	return service->protocol == IPPROTO_UDP ? settings->proven_udp_ticks
-						: settings->proven_tcp_ticks;
+	if (service->protocol != IPPROTO_UDP)
+		return settings->proven_tcp_ticks;
+	/* While the grace lasts, first datagrams go to previous owners, behind the sweep's back. */
+	return service->grace_ticks < settings->proven_udp_ticks ? settings->proven_udp_ticks
+								 : service->grace_ticks + 1;
 }
 
 /* Whether a slot of the table has a previous owner; previous owners are marked if there are marks. */

@@ -6,7 +6,7 @@
  *
  * Settling (previous := current) rules, by service. A slot keeps its previous owner until a full
  * pass that began no sooner than the settle time after the last change of the table; the settle
- * time is the idle timeout of the service's protocol. A flow older than the change has sent a
+ * time is the idle timeout of the service's protocol, or UDP's grace time if longer. A flow older than the change has sent a
  * packet by then, and so has an entry, or it is idle past its timeout. Then:
  *
  *  - full tracking: every slot settles. Packets ask the flow table first, settled slot or not, so
