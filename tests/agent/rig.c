@@ -347,8 +347,12 @@ static int change_make(struct rig *rig, struct state *draft, uint32_t service, u
 	case 4:
 		return draining ? state_backend_remove(draft, name, draining->name, &error)
 				: -ENOENT;
-	default:
+	case 5:
 		return spare ? state_backend_remove(draft, name, active->name, &error) : -ENOENT;
+	default:
+		pool->service->tracking =
+			pool->service->tracking == TRACKING_FULL ? TRACKING_MINIMAL : TRACKING_FULL;
+		return 0;
 	}
 }
 
@@ -357,7 +361,8 @@ void rig_change_random(struct rig *rig, void (*on_step)(void *data), void *data)
 	for (;;) {
 		uint32_t service = below(&rig->random, RIG_SERVICES);
 		struct state *draft = rig_draft(rig);
-		int code = change_make(rig, draft, service, below(&rig->random, 6));
+		int code = change_make(rig, draft, service,
+				       below(&rig->random, 6 + !rig->tracking_stays));
 
 		if (!code) {
 			rig_change(rig, service, draft, on_step, data);
@@ -389,7 +394,7 @@ uint32_t rig_unsettled(const struct rig *rig, bool full_only)
 		const struct pool *pool = state_pool(rig->state, services[i].name);
 		struct table_facts facts;
 
-		if (full_only && services[i].tracking != TRACKING_FULL)
+		if (full_only && pool->service->tracking != TRACKING_FULL)
 			continue;
 		assert_int_equal(dataplane_table(rig->dataplane, pool, &facts, NULL), 0);
 		unsettled += facts.unsettled;

@@ -69,7 +69,8 @@ struct rig {
 	int program;
 	uint32_t action; /* XDP_*: what became of the last packet */
 	uint64_t random;
-	char failure[256]; /* the first packet that went wrong; written by who sends */
+	bool tracking_stays; /* rig_change_random does not change it */
+	char failure[256];   /* the first packet that went wrong; written by who sends */
 	_Atomic bool failed;
 };
 
@@ -106,7 +107,7 @@ const char *rig_name(uint32_t serial, char text[16]);
 void rig_change(struct rig *rig, uint32_t service, struct state *draft, void (*on_step)(void *data),
 		void *data);
 
-/* rig_change_random - one of: add, drain, undrain, weigh, remove what drains, kill. */
+/* rig_change_random - one of: add, drain, undrain, weigh, remove what drains, track otherwise, kill. */
 void rig_change_random(struct rig *rig, void (*on_step)(void *data), void *data);
 
 /* rig_purge - two passes of the sweep as of that tick, then numbers that were retired are free. */

@@ -96,6 +96,7 @@ static void settling(void **context)
 	struct watch watch;
 
 	watch_start(&watch, rig, 2);
+	rig->tracking_stays = true;
 	for (uint32_t round = 0; round < SETTLE_ROUNDS; round++) {
 		for (uint32_t change = 0; change < 12; change++) {
 			rig_change_random(rig, NULL, NULL);
