@@ -19,7 +19,10 @@ BACKEND = {
 }  # fmt: skip
 DRAINING = BACKEND | {
     "name": "web-2", "address": "2001:db8::12", "state": "draining", "weight_runtime": 20,
-    "share": 0, "live_flows": 3, "drain": {"deadline_in_s": 95, "eta_s": 12}, "reachable": False,
+    "share": 0, "live_flows": 3, "drain": {
+        "deadline_in_s": 95, "eta_s": 12,
+        "stragglers": {"flows": 3, "idle_min_s": 2.2, "idle_max_s": 300}},
+    "reachable": False,
 }  # fmt: skip
 SERVICE = {
     "name": "web", "vip": "192.0.2.80", "protocol": "tcp", "port": 80, "mode": "l2",
@@ -159,7 +162,7 @@ def backend_ls(context):
     with fake_agent(context.tmp / "s") as agent:
         agent.on("GET", "/v1/services/web/backends", {"backends": [BACKEND, DRAINING]})
         out = succeeds(context, "backend", "ls", "web", agent=agent).stdout
-        assert "1m35s left, done in about 12s" in out and "next hop is not known" in out
+        assert "1m35s left, done in about 12s, 3 stragglers, idle 2s to 5m0s" in out and "next hop is not known" in out
         rows = columns(out, "NAME", "ADDRESS", "WEIGHT")
         assert rows[0][:6] == ["web-1", "192.0.2.11", "100", "active", "50.0%", "17"]
         assert rows[1][2:6] == ["20", "(100)", "draining", "0.0%"]

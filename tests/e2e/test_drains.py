@@ -2,7 +2,7 @@
 """Drains as they are seen, the end of full tracking, and what a VIP answers for unknown ports."""
 
 from lib.cases import case
-from lib.keeper import PORT, add_nodes, start as start_pools, write_config
+from lib.keeper import PORT, Holder, add_nodes, start as start_pools, write_config
 from lib.keeper import service as keeper_service
 from lib.world import VIP, backends, fetch, open_lab, service, start, url, verdicts, wait_for
 
@@ -64,3 +64,41 @@ def full_tracking_ends(context):
 @case("flows/a service with affinity source that gets minimal tracking breaks no flow")
 def full_tracking_by_source_ends(context):
     end_full_tracking(context, affinity="source")
+
+
+@case("flows/a drain shows when it is likely to be over, and its stragglers")
+def drain_shown(context):
+    with open_lab(context) as lab:
+        pool, = start_pools(lab, add_nodes(lab, 2), keeper_service())
+        pool.open_everywhere()
+        assert pool.backends()["web-1"]["drain"] is None
+        groups = [Holder(lab, VIP[4], PORT) for _ in range(5)]
+        for group in groups:
+            while group.status()["servers"].get("web-1", 0) < 4:
+                group.open(4)
+                group.settle()
+        few = groups.pop()
+        pool.drain("web-1", 600)
+        here = [pool.holder, *groups, few]
+
+        def counted():
+            held = sum(group.status()["servers"].get("web-1", 0) for group in here)
+            wait_for(f"{held} live flows are counted", lambda: pool.live("web-1") == held)
+            return held
+
+        counted()
+        for group in here[:-1]:
+            group.leave("web-1")
+            left = counted()
+        wait_for("an end is told", lambda: pool.backends()["web-1"]["drain"]["eta_s"])
+        drain = pool.backends()["web-1"]["drain"]
+        stragglers = drain["stragglers"]
+        assert stragglers["flows"] == left, drain
+        assert 0 <= stragglers["idle_min_s"] <= stragglers["idle_max_s"] < 120, drain
+        line, = [line for line in lab.sluice("backend", "ls", "web").stdout.splitlines()
+                 if "web-1" in line]
+        assert f"{left} stragglers, idle " in line, line
+        few.leave("web-1")
+        wait_for("nothing is left", lambda: pool.live("web-1") == 0)
+        drain = pool.backends()["web-1"]["drain"]
+        assert drain["eta_s"] == 0 and drain["stragglers"] is None, drain

@@ -363,6 +363,26 @@ static void minimal_by_source_after_two_changes_waits_for_all(void **context)
 	assert_int_equal(unsettled(SERVICE_TCP), 0);
 }
 
+static void idle_times(void **context)
+{
+	uint32_t least, most;
+
+	(void)context;
+	entry_put(0, 0, 1, 1, 990, FLOW_PROVEN);
+	entry_put(0, 1, 2, 1, 950, FLOW_PROVEN);
+	entry_put(1, 0, 3, 1, 997, FLOW_CLOSING);
+	entry_put(1, 1, 4, 1, 800, FLOW_PROVEN);  /* not live any more */
+	entry_put(2, 0, 5, 2, 1001, FLOW_PROVEN); /* just now, after the tick was read */
+	pass(1000);
+	assert_true(sweep_idle(world.sweep, 1, &least, &most));
+	assert_int_equal(least, 3);
+	assert_int_equal(most, 50);
+	assert_true(sweep_idle(world.sweep, 2, &least, &most));
+	assert_int_equal(most, 0);
+	assert_false(sweep_idle(world.sweep, 3, &least, &most));
+	assert_false(sweep_idle(world.sweep, BACKENDS, &least, &most));
+}
+
 static uint8_t tracking(void)
 {
 	return world.services[SERVICE_TCP].tracking;
@@ -496,6 +516,7 @@ static const struct CMUnitTest cases[] = {
 	      "flows/sweep: minimal by source waits for the flows of previous owners"),
 	WORLD(minimal_by_source_after_two_changes_waits_for_all,
 	      "flows/sweep: minimal by source waits for all flows after two changes"),
+	WORLD(idle_times, "unit/sweep: it knows how long live flows have been silent"),
 	WORLD(full_tracking_ends,
 	      "unit/sweep: full tracking ends when flows elsewhere can be found"),
 	WORLD(full_tracking_ends_during_changes,

@@ -19,6 +19,7 @@
 #include "model/config.h"
 
 struct fragments;
+struct drains;
 struct http_server;
 struct scaler;
 
@@ -33,7 +34,7 @@ struct agent {
 	struct fragments *fragments;
 	struct scaler *scaler;
 	struct http_server *api, *metrics;
-	uv_timer_t drains; /* looks for drains that reached their deadline */
+	struct drains *drains;
 	uint64_t started_ms;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The agent's start, stop and whole-config changes: what happens in which order. */
 #include "agent/agent_start.h"
+#include "agent/drains.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -18,8 +19,7 @@
 #include "base/log.h"
 #include "model/plan.h"
 
-#define DRAINS_CHECK_MS 500
-#define INTERFACES_MAX  256u
+#define INTERFACES_MAX 256u
 
 static int interfaces_check(const struct config *config, struct error *error)
 {
@@ -178,9 +178,7 @@ static int parts_start(struct agent *agent, struct error *error)
 	err = scaler_start(agent, &agent->scaler, error);
 	if (err)
 		return err;
-	uv_timer_init(agent->loop, &agent->drains);
-	agent->drains.data = agent;
-	return uv_timer_start(&agent->drains, agent_drains_check, DRAINS_CHECK_MS, DRAINS_CHECK_MS);
+	return drains_start(agent, &agent->drains, error);
 }
 
 /* Stops what reads and writes the maps. */
@@ -232,8 +230,8 @@ void agent_stop(struct agent *agent)
 	http_server_free(agent->metrics);
 	agent->api = agent->metrics = NULL;
 	scaler_stop(agent->scaler);
-	if (agent->drains.data && !uv_is_closing((uv_handle_t *)&agent->drains))
-		uv_close((uv_handle_t *)&agent->drains, NULL);
+	drains_stop(agent->drains);
+	agent->drains = NULL;
 	parts_stop(agent);
 }
 

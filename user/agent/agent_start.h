@@ -21,7 +21,4 @@ bool agent_retired_any(const struct state *state);
 /* agent_purged - the sweeper's call: retired numbers are free. data is the agent. */
 void agent_purged(void *data);
 
-/* agent_drains_check - a timer's call: end the drains that reached their deadline. */
-void agent_drains_check(uv_timer_t *timer);
-
 #endif

@@ -116,6 +116,12 @@ uint32_t sweeper_live(const struct sweeper *sweeper, uint32_t backend)
 	return sweep_live(sweeper->sweep, backend);
 }
 
+bool sweeper_idle(const struct sweeper *sweeper, uint32_t backend, uint32_t *ret_least,
+		  uint32_t *ret_most)
+{
+	return sweep_idle(sweeper->sweep, backend, ret_least, ret_most);
+}
+
 uint64_t sweeper_total(const struct sweeper *sweeper)
 {
 	return sweep_total(sweeper->sweep);

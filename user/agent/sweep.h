@@ -6,6 +6,7 @@
 #ifndef AGENT_SWEEP_H
 #define AGENT_SWEEP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -32,6 +33,9 @@ void sweeper_purge(struct sweeper *sweeper);
 
 /* The counts of the last full pass; 0 before the first, see sweeper_passes(). */
 uint32_t sweeper_live(const struct sweeper *sweeper, uint32_t backend);
+/* sweeper_idle - ticks that its live flows are unseen, least and most. False: there is none. */
+bool sweeper_idle(const struct sweeper *sweeper, uint32_t backend, uint32_t *ret_least,
+		  uint32_t *ret_most);
 uint64_t sweeper_total(const struct sweeper *sweeper);
 
 /* sweeper_passes - full passes done. A count is true for its moment only after a pass since then. */

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "agent/dataplane_maps.h"
+#include "agent/drains.h"
 #include "agent/scaler.h"
+#include "model/drain.h"
 #include "sluice/verdict.h"
 
 #define INTERFACES_MAX 256u
@@ -107,11 +109,36 @@ const char *view_backend_note(const struct agent *agent, const struct pool *pool
 	return NULL;
 }
 
+/* The last flows of a drain: for how long they have been silent. */
+static json_t *stragglers_view(const struct agent *agent, uint32_t id)
+{
+	double tick_s = (double)dataplane_tick_ms(agent->dataplane) / 1000;
+	uint32_t live = sweeper_live(agent->sweeper, id), least, most;
+
+	if (live > DRAIN_STRAGGLERS_MAX || !sweeper_idle(agent->sweeper, id, &least, &most))
+		return json_null();
+	return json_pack("{so,sf,sf}", "flows", integer(live), "idle_min_s", least * tick_s,
+			 "idle_max_s", most * tick_s);
+}
+
+static json_t *eta_view(const struct agent *agent, uint32_t id)
+{
+	double eta_s;
+
+	/* Before the first pass nothing has been counted. */
+	if (!sweeper_passes(agent->sweeper))
+		return json_null();
+	if (!sweeper_live(agent->sweeper, id))
+		return json_real(0);
+	return drains_eta(agent->drains, id, &eta_s) && eta_s > 0 ? json_real(eta_s) : json_null();
+}
+
 static json_t *drain_view(const struct agent *agent, const struct pool *pool,
 			  const struct pool_backend *backend)
 {
+	uint32_t id = agent_backend_id(pool, backend);
 	uint64_t now_ms = clock_wall_ms();
-	json_t *deadline, *eta;
+	json_t *deadline;
 
 	if (backend->life != LIFE_DRAINING)
 		return json_null();
@@ -121,10 +148,8 @@ static json_t *drain_view(const struct agent *agent, const struct pool *pool,
 		deadline = json_real(0);
 	else
 		deadline = json_real((double)(backend->deadline_ms - now_ms) / 1000);
-	/* Before the first pass nothing has been counted. */
-	eta = agent_live(agent, pool, backend) || !sweeper_passes(agent->sweeper) ? json_null()
-										  : json_real(0);
-	return json_pack("{so,so}", "deadline_in_s", deadline, "eta_s", eta);
+	return json_pack("{so,so,so}", "deadline_in_s", deadline, "eta_s", eta_view(agent, id),
+			 "stragglers", stragglers_view(agent, id));
 }
 
 static json_t *nexthop_json(const struct agent *agent, uint32_t id)

@@ -24,13 +24,33 @@ static void weight_add(struct grid *grid, const json_t *backend)
 	grid_add(grid, text);
 }
 
-/* "12s left, done in 4s" */
+/* ", 1 straggler, idle 12s", ", 3 stragglers, idle 2s to 5m0s" */
+static void stragglers_append(char *text, size_t size, const json_t *drain)
+{
+	const json_t *stragglers = json_object_get(drain, "stragglers");
+	char least[NUMBER_TEXT_MAX], most[NUMBER_TEXT_MAX];
+	double flows = field_number(stragglers, "flows");
+	size_t length = strlen(text);
+
+	if (!json_is_object(stragglers))
+		return;
+	duration_format(field_number(stragglers, "idle_min_s"), least);
+	duration_format(field_number(stragglers, "idle_max_s"), most);
+	if (strcmp(least, most) != 0)
+		snprintf(text + length, size - length, ", %.0f stragglers, idle %s to %s", flows,
+			 least, most);
+	else
+		snprintf(text + length, size - length, ", %.0f straggler%s, idle %s", flows,
+			 flows > 1 ? "s" : "", most);
+}
+
+/* "12s left, done in about 4s" */
 static void drain_add(struct grid *grid, const json_t *backend)
 {
 	const json_t *drain = json_object_get(backend, "drain");
 	const json_t *deadline = json_object_get(drain, "deadline_in_s");
 	const json_t *eta = json_object_get(drain, "eta_s");
-	char left[NUMBER_TEXT_MAX], done[NUMBER_TEXT_MAX], text[3 * NUMBER_TEXT_MAX];
+	char left[NUMBER_TEXT_MAX], done[NUMBER_TEXT_MAX], text[8 * NUMBER_TEXT_MAX];
 
 	if (!json_is_object(drain)) {
 		grid_add(grid, "");
@@ -44,6 +64,7 @@ static void drain_add(struct grid *grid, const json_t *backend)
 	if (json_is_number(eta))
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), ", done in about %s",
 			 duration_format(json_number_value(eta), done));
+	stragglers_append(text, sizeof(text), drain);
 	grid_add(grid, text);
 }
 

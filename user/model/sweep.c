@@ -30,12 +30,18 @@ struct watch {
 	size_t mark_words; /* of 64 bits */
 };
 
+/* The live entries of a backend. */
+struct count {
+	uint32_t live;
+	uint16_t idle_least, idle_most; /* ticks unseen; meaningless without a live one */
+};
+
 struct sweep {
 	struct sweep_maps maps;
 	struct meta meta;      /* a copy: the maps may go before the sweep is freed */
 	struct watch *watches; /* per service */
-	uint32_t *counts;      /* per backend, of the pass under way */
-	uint32_t *live;        /* per backend, of the last full pass */
+	struct count *counts;  /* per backend, of the pass under way */
+	struct count *whole;   /* per backend, of the last full pass */
 	uint64_t total, counted, passes, removed;
 	uint32_t next_bucket;   /* meta->flow_buckets: the pass is over, services settle */
 	uint32_t next_settling; /* service */
@@ -52,8 +58,8 @@ struct sweep *sweep_new(const struct sweep_maps *maps)
 	sweep->meta = *maps->meta;
 	sweep->watches = calloc(maps->meta->services_max, sizeof(*sweep->watches));
 	sweep->counts = calloc(maps->meta->backends_max, sizeof(*sweep->counts));
-	sweep->live = calloc(maps->meta->backends_max, sizeof(*sweep->live));
-	if (!sweep->watches || !sweep->counts || !sweep->live) {
+	sweep->whole = calloc(maps->meta->backends_max, sizeof(*sweep->whole));
+	if (!sweep->watches || !sweep->counts || !sweep->whole) {
 		sweep_free(sweep);
 		return NULL;
 	}
@@ -68,7 +74,7 @@ void sweep_free(struct sweep *sweep)
 		free(sweep->watches[i].marks);
 	free(sweep->watches);
 	free(sweep->counts);
-	free(sweep->live);
+	free(sweep->whole);
 	free(sweep);
 }
 
@@ -268,11 +274,17 @@ static uint32_t entry_timeout(const struct settings *settings, const struct serv
 	}
 }
 
+static uint32_t entry_age(uint64_t entry, uint32_t tick)
+{
+	uint32_t age = flow_entry_age(entry, tick);
+
+	return age > SLUICE_SEEN_MASK - FUTURE_TICKS ? 0 : age;
+}
+
 /* The service of an entry that is live; NULL for an entry that is to go. */
 static const struct service *entry_service(const struct sweep *sweep, uint64_t entry, uint32_t tick)
 {
 	const struct sweep_maps *maps = &sweep->maps;
-	uint32_t age = flow_entry_age(entry, tick);
 	const struct backend *backend;
 	const struct service *service;
 
@@ -283,9 +295,8 @@ static const struct service *entry_service(const struct sweep *sweep, uint64_t e
 	    backend->service >= sweep->meta.services_max)
 		return NULL;
 	service = &maps->services[backend->service];
-	if (age > SLUICE_SEEN_MASK - FUTURE_TICKS)
-		age = 0;
-	if (age > entry_timeout(maps->settings, service, flow_entry_state(entry)))
+	if (entry_age(entry, tick) >
+	    entry_timeout(maps->settings, service, flow_entry_state(entry)))
 		return NULL;
 	return service;
 }
@@ -322,6 +333,19 @@ static void entry_note(struct sweep *sweep, const struct service *service, uint6
 	}
 }
 
+static void entry_count(struct sweep *sweep, uint64_t entry, uint32_t tick)
+{
+	struct count *count = &sweep->counts[flow_entry_backend(entry)];
+	uint16_t age = (uint16_t)entry_age(entry, tick);
+
+	if (!count->live || age < count->idle_least)
+		count->idle_least = age;
+	if (!count->live || age > count->idle_most)
+		count->idle_most = age;
+	count->live++;
+	sweep->counted++;
+}
+
 static void entry_sweep(struct sweep *sweep, uint64_t *place, uint32_t tick)
 {
 	uint64_t entry = __atomic_load_n(place, __ATOMIC_RELAXED);
@@ -337,23 +361,23 @@ static void entry_sweep(struct sweep *sweep, uint64_t *place, uint32_t tick)
 			sweep->removed++;
 		return;
 	}
-	sweep->counts[flow_entry_backend(entry)]++;
-	sweep->counted++;
+	entry_count(sweep, entry, tick);
 	entry_note(sweep, service, entry);
 }
 
 static void counts_publish(struct sweep *sweep)
 {
-	uint32_t *counts = sweep->live;
+	struct count *counts = sweep->whole;
 
-	sweep->live = sweep->counts;
+	sweep->whole = sweep->counts;
 	sweep->counts = counts;
 	sweep->total = sweep->counted;
 	sweep->next_settling = 0;
 	for (uint32_t i = 0; i < sweep->meta.backends_max; i++) {
-		if (sweep->maps.loads[i].live != sweep->live[i])
-			__atomic_store_n(&sweep->maps.loads[i].live, sweep->live[i],
-					 __ATOMIC_RELAXED);
+		uint32_t live = sweep->whole[i].live;
+
+		if (sweep->maps.loads[i].live != live)
+			__atomic_store_n(&sweep->maps.loads[i].live, live, __ATOMIC_RELAXED);
 	}
 }
 
@@ -438,7 +462,17 @@ bool sweep_step(struct sweep *sweep, uint32_t bucket_count, uint32_t tick)
 
 uint32_t sweep_live(const struct sweep *sweep, uint32_t backend)
 {
-	return backend < sweep->meta.backends_max ? sweep->live[backend] : 0;
+	return backend < sweep->meta.backends_max ? sweep->whole[backend].live : 0;
+}
+
+bool sweep_idle(const struct sweep *sweep, uint32_t backend, uint32_t *ret_least,
+		uint32_t *ret_most)
+{
+	if (!sweep_live(sweep, backend))
+		return false;
+	*ret_least = sweep->whole[backend].idle_least;
+	*ret_most = sweep->whole[backend].idle_most;
+	return true;
 }
 
 uint64_t sweep_total(const struct sweep *sweep)

@@ -64,6 +64,9 @@ bool sweep_step(struct sweep *sweep, uint32_t bucket_count, uint32_t tick);
 
 /* The counts of the last full pass. An entry is live from its first packet until it is idle past its timeout. */
 uint32_t sweep_live(const struct sweep *sweep, uint32_t backend);
+/* sweep_idle - for how many ticks its live entries are unseen, least and most. False: none. */
+bool sweep_idle(const struct sweep *sweep, uint32_t backend, uint32_t *ret_least,
+		uint32_t *ret_most);
 uint64_t sweep_total(const struct sweep *sweep);
 /* sweep_passes - full passes done. */
 uint64_t sweep_passes(const struct sweep *sweep);
