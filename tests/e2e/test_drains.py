@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Drains as they are seen, the end of full tracking, and what a VIP answers for unknown ports."""
+"""Drains as they are seen, the end of full tracking, and what a VIP answers for unknown ports;
+what a provisioner says that it can do."""
+
+import os
+import stat
 
 from lib.cases import case
 from lib.keeper import PORT, Holder, add_nodes, start as start_pools, write_config
 from lib.keeper import service as keeper_service
-from lib.world import VIP, backends, fetch, open_lab, service, start, url, verdicts, wait_for
+from lib.world import (PROVISIONER, VIP, backends, fetch, open_lab, service, start, url, verdicts,
+                       wait_for)
 
 
 @case("e2e/unknown_port: a reload changes what a VIP answers for ports that no service takes")
@@ -102,3 +107,74 @@ def drain_shown(context):
         wait_for("nothing is left", lambda: pool.live("web-1") == 0)
         drain = pool.backends()["web-1"]["drain"]
         assert drain["eta_s"] == 0 and drain["stragglers"] is None, drain
+
+
+def provisioner(lab, capabilities):
+    """The path of one that writes its verbs down; what it does about capabilities is given."""
+    path = lab.path("able")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"""#!/bin/sh
+echo "$1" >>{lab.path("called")}
+[ "$1" != capabilities ] || {{ {capabilities}; exit; }}
+exec {PROVISIONER} "$1"
+""")
+    os.chmod(path, stat.S_IRWXU)
+    return path
+
+
+def called(lab):
+    if not os.path.exists(lab.path("called")):
+        return []
+    with open(lab.path("called"), encoding="utf-8") as file:
+        return file.read().split()
+
+
+def scaled(lab, path, **more):
+    return service(lab, autoscale={
+        "provisioner": path, "options": lab.option_list(), "signal": "new_flows", "target": 100,
+        "min": 2, "max": 4, **more})
+
+
+@case("e2e/a provisioner whose capabilities fail is asked again before anything is created")
+def capabilities_fail(context):
+    with open_lab(context) as lab:
+        path = provisioner(lab, f"[ -e {lab.path('up')} ] || {{ echo not up yet >&2; exit 10; }}; "
+                           """echo '{"verbs": ["create", "delete", "list", "resize", "dance"], """
+                           """"consistency_delay_ms": 70}'""")
+        lab.start_agent(lab.write_config([scaled(lab, path)]))
+        wait_for("it is asked again", lambda: called(lab).count("capabilities") >= 3)
+        assert set(called(lab)) == {"capabilities"}, called(lab)
+        scale = lab.api("GET", "/v1/scale/web")
+        assert "not up yet" in scale["text"] and scale["capabilities"] is None, scale
+        with open(lab.path("up"), "w", encoding="utf-8"):
+            pass
+        wait_for("two are created", lambda: [
+            one["state"] for one in lab.service("web")["backends"]] == ["active"] * 2, 60)
+        scale = lab.api("GET", "/v1/scale/web")
+        assert "not up yet" not in scale["text"], scale
+        assert scale["capabilities"] == {"verbs": ["create", "delete", "list", "resize"],
+                                         "consistency_delay_ms": 70}, scale
+        asked = called(lab).count("capabilities")
+        lab.sluice("apply", "-f", lab.write_config([scaled(lab, path, target=200)], "same.yaml"))
+        lab.sluice("apply", "-f", lab.write_config([scaled(
+            lab, path, options=lab.option_list(mtu=1400))], "other.yaml"))
+        wait_for("other options are asked about", lambda: called(lab).count(
+            "capabilities") == asked + 1)
+
+
+@case("e2e/a provisioner that cannot delete is not let create, and both log and scale say so")
+def capabilities_lack(context):
+    with open_lab(context) as lab:
+        path = provisioner(lab, """echo '{"verbs": ["create", "list"]}'""")
+        lab.start_agent(lab.write_config([scaled(lab, path)]))
+        text = "its capabilities lack delete"
+        wait_for("it is told", lambda: text in lab.sluice("scale", "show", "web").stdout)
+        wait_for("it is listed", lambda: "list" in called(lab))
+        wait_for("a decision", lambda: lab.api("GET", "/v1/scale/web")["need"] == 2)
+        assert sorted(called(lab)) == ["capabilities", "list"], called(lab)
+        assert lab.service("web")["backends"] == []
+        assert lab.agent.log_tail().count(text) == 1, lab.agent.log_tail()
+        lab.sluice("apply", "-f", lab.write_config([scaled(lab, PROVISIONER)], "other.yaml"))
+        wait_for("two are created", lambda: [
+            one["state"] for one in lab.service("web")["backends"]] == ["active"] * 2, 60)
+        assert text not in lab.api("GET", "/v1/scale/web")["text"]

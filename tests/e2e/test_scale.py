@@ -37,10 +37,13 @@ def created(lab):
 
 
 def script(lab, name, text):
-    """A provisioner of our own; `list` answers truly that there is nothing."""
+    """A provisioner of our own; it says that it can all, and `list` that there is nothing."""
     path = lab.path(name)
     with open(path, "w", encoding="utf-8") as file:
-        file.write("#!/bin/sh\n[ \"$1\" = list ] && echo '{\"backends\": []}' && exit 0\n" + text)
+        file.write("""#!/bin/sh
+[ "$1" = capabilities ] && echo '{"verbs": ["create", "delete", "list"]}' && exit 0
+[ "$1" = list ] && echo '{"backends": []}' && exit 0
+""" + text)
     os.chmod(path, stat.S_IRWXU)
     return path
 

@@ -16,7 +16,7 @@
 #define NAME_ROOM    (2 * NAME_MAX_LENGTH + 16)
 
 const char *const scaler_action_names[] = {"undrain", "create", "drain", "delete", NULL};
-const char *const scaler_verb_names[] = {"create", "delete", "list", NULL};
+const char *const scaler_verb_names[] = {"create", "delete", "list", "capabilities", NULL};
 
 struct scaled *scaled_find(const struct scaler *scaler, const char *service)
 {
@@ -45,6 +45,7 @@ const struct scaler_facts *scaler_facts(const struct scaler *scaler, const char 
 static void scaled_free(struct scaled *scaled)
 {
 	provisioner_cancel(scaled->list);
+	ask_clear(&scaled->ask);
 	free(scaled->samples);
 	free(scaled->service);
 	free(scaled);
@@ -305,7 +306,8 @@ static void scaled_step(struct scaled *scaled, const struct pool *pool, uint64_t
 	scaled->facts.decided = true;
 	/* The first action replaces the state that pool points into. */
 	actions_take(scaled, SCALER_UNDRAIN, output->undrain, 0);
-	actions_take(scaled, SCALER_CREATE, output->create, 0);
+	if (scaled_may_create(scaled))
+		actions_take(scaled, SCALER_CREATE, output->create, 0);
 	actions_take(scaled, SCALER_DRAIN, output->drain, drain_ms);
 }
 
@@ -414,6 +416,7 @@ static void scaler_tick(uv_timer_t *timer)
 			continue;
 		scaled->wanted = true;
 		demand_read(scaled, pool);
+		capabilities_run(scaled, pool, now_ms);
 		list_run(scaled, pool, now_ms);
 		while (drain_finish(scaled, now_ms))
 			continue;

@@ -26,9 +26,30 @@ enum scaler_verb {
 	SCALER_VERB_CREATE = 0,
 	SCALER_VERB_DELETE,
 	SCALER_VERB_LIST,
+	SCALER_VERB_CAPABILITIES,
 	SCALER_VERBS,
 };
 extern const char *const scaler_verb_names[];
+
+/* Verbs that a provisioner may have. */
+enum provisioner_verb {
+	PROVISIONER_CAPABILITIES = 0,
+	PROVISIONER_CREATE,
+	PROVISIONER_DELETE,
+	PROVISIONER_LIST,
+	PROVISIONER_GET,    /* nothing calls it yet */
+	PROVISIONER_RESIZE, /* nothing calls it yet */
+	PROVISIONER_VERBS,
+};
+extern const char *const provisioner_verb_names[];
+
+/* What a provisioner said about itself. */
+struct provisioner_abilities {
+	bool known; /* it has answered; the fields below hold its answer */
+	bool verbs[PROVISIONER_VERBS];
+	uint32_t consistency_delay_ms; /* so late its list may show a change */
+	char trouble[512];             /* why nothing is created, "" if that is not so */
+};
 
 /* What is known about the scaling of one service. */
 struct scaler_facts {
@@ -36,6 +57,7 @@ struct scaler_facts {
 	struct autoscale_input input;
 	struct autoscale_output output;
 	char problem[512]; /* the trouble with its provisioner, "" if there is none */
+	struct provisioner_abilities abilities;
 	uint64_t actions[SCALER_ACTIONS];
 	uint64_t calls[SCALER_VERBS][PROVISIONER_OUTCOMES];
 };

@@ -425,13 +425,24 @@ static void created_finish(struct job *job, uint64_t now_ms)
 	creation_give_up(job);
 }
 
+/* A creation that was begun before the provisioner is known to be able to waits. */
+static bool job_may_run(const struct job *job)
+{
+	const struct scaled *scaled;
+
+	if (job->verb != SCALER_VERB_CREATE)
+		return true;
+	scaled = scaled_find(job->scaler, job->service);
+	return scaled && scaled_may_create(scaled);
+}
+
 static void job_run(struct job *job, uint64_t now_ms)
 {
 	if (job->call || job->retry_at_ms > now_ms)
 		return;
 	if (job->created)
 		created_finish(job, now_ms);
-	else
+	else if (job_may_run(job))
 		job_call(job);
 }
 
@@ -528,7 +539,8 @@ void list_run(struct scaled *scaled, const struct pool *pool, uint64_t now_ms)
 	struct agent *agent = scaled->scaler->agent;
 	json_t *input;
 
-	if (scaled->listed || scaled->list || scaled->list_at_ms > now_ms)
+	if (!scaled_may_list(scaled) || scaled->listed || scaled->list ||
+	    scaled->list_at_ms > now_ms)
 		return;
 	input = json_pack("{ss,so}", "owner", agent->config->owner, "spec",
 			  spec_json(scale->options));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files of the scaler share: the decisions (scaler.c), the calls (scaler_jobs.c). */
+/*
+ * What the files of the scaler share: the decisions (scaler.c), the calls (scaler_jobs.c), and what
+ * a provisioner can do (scaler_capabilities.c).
+ */
 #ifndef AGENT_SCALER_PRIVATE_H
 #define AGENT_SCALER_PRIVATE_H
 
@@ -16,6 +19,15 @@ struct sample {
 	uint64_t idle_since_ms; /* since when it has had no live flow; 0 = it has */
 };
 
+/* The question what a provisioner can do, and who is asked. */
+struct ask {
+	char *provisioner; /* NULL: nobody yet */
+	json_t *options;
+	struct provisioner_call *call;
+	uint32_t failures;
+	uint64_t at_ms; /* not before */
+};
+
 struct scaled {
 	struct scaled *next;
 	char *service;
@@ -30,6 +42,7 @@ struct scaled {
 	uint64_t sum_since_ms;
 	uint32_t failed_in_a_row;
 	uint64_t last_failure_ms;
+	struct ask ask;
 	struct provisioner_call *list;
 	bool listed;
 	uint32_t list_failures;
@@ -82,6 +95,14 @@ int scaler_change(struct scaler *scaler, agent_edit_fn edit, struct backend_chan
 /* jobs_run - start, retry and drop calls so that every object becomes as wanted. */
 void jobs_run(struct scaler *scaler, uint64_t now_ms);
 void jobs_stop(struct scaler *scaler);
+
+/* capabilities_run - ask the pool's provisioner what it can do, unless that is known. */
+void capabilities_run(struct scaled *scaled, const struct pool *pool, uint64_t now_ms);
+void ask_clear(struct ask *ask);
+
+/* Whether its provisioner has said that it can do what is needed. */
+bool scaled_may_create(const struct scaled *scaled);
+bool scaled_may_list(const struct scaled *scaled);
 
 /* list_run - find objects of this owner and service that nobody knows, once after the start. */
 void list_run(struct scaled *scaled, const struct pool *pool, uint64_t now_ms);

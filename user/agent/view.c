@@ -299,11 +299,26 @@ json_t *view_services(const struct agent *agent)
 
 static json_t *scale_text(const struct scaler_facts *facts)
 {
-	const char *words = facts && facts->decided ? facts->output.text : "no decision yet";
+	const char *words = facts->decided ? facts->output.text : "no decision yet";
+	const char *trouble = facts->abilities.trouble;
 
-	if (!facts || !*facts->problem)
-		return json_string(words);
-	return json_sprintf("%s; %s", words, facts->problem);
+	return json_sprintf("%s%s%s%s%s", words, *facts->problem ? "; " : "", facts->problem,
+			    *trouble ? "; " : "", trouble);
+}
+
+static json_t *capabilities_view(const struct provisioner_abilities *abilities)
+{
+	json_t *verbs;
+
+	if (!abilities->known)
+		return json_null();
+	verbs = json_array();
+	for (int verb = 0; verb < PROVISIONER_VERBS; verb++) {
+		if (abilities->verbs[verb])
+			json_array_append_new(verbs, json_string(provisioner_verb_names[verb]));
+	}
+	return json_pack("{so,so}", "verbs", verbs, "consistency_delay_ms",
+			 integer(abilities->consistency_delay_ms));
 }
 
 json_t *view_scale(const struct agent *agent, const struct pool *pool)
@@ -316,17 +331,17 @@ json_t *view_scale(const struct agent *agent, const struct pool *pool)
 
 	for (size_t i = 0; i < pool->backend_count; i++)
 		counts[pool->backends[i].life]++;
-	return json_pack("{ss,ss,sf,so,so,sb,sf,sf,so,so,so,so,so,so,ss,so,ss}", "service",
-			 pool->service->name, "signal", scale_signal_names[config->signal],
-			 "target", config->target, "min", integer(config->min), "max",
-			 integer(config->max), "paused", config->paused, "demand",
-			 facts->input.demand, "estimate", facts->output.estimate, "need",
-			 integer(facts->output.need), "active", integer(counts[LIFE_ACTIVE]),
-			 "provisioning", integer(counts[LIFE_PROVISIONING]), "draining",
-			 integer(counts[LIFE_DRAINING]), "deleting", integer(counts[LIFE_DELETING]),
-			 "failed", integer(counts[LIFE_FAILED]), "why",
-			 autoscale_why_names[facts->output.why], "text", scale_text(facts),
-			 "provisioner", config->provisioner);
+	return json_pack(
+		"{ss,ss,sf,so,so,sb,sf,sf,so,so,so,so,so,so,ss,so,ss,so}", "service",
+		pool->service->name, "signal", scale_signal_names[config->signal], "target",
+		config->target, "min", integer(config->min), "max", integer(config->max), "paused",
+		config->paused, "demand", facts->input.demand, "estimate", facts->output.estimate,
+		"need", integer(facts->output.need), "active", integer(counts[LIFE_ACTIVE]),
+		"provisioning", integer(counts[LIFE_PROVISIONING]), "draining",
+		integer(counts[LIFE_DRAINING]), "deleting", integer(counts[LIFE_DELETING]),
+		"failed", integer(counts[LIFE_FAILED]), "why",
+		autoscale_why_names[facts->output.why], "text", scale_text(facts), "provisioner",
+		config->provisioner, "capabilities", capabilities_view(&facts->abilities));
 }
 
 json_t *view_scales(const struct agent *agent)
