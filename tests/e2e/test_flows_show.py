@@ -124,6 +124,8 @@ def pressure(context):
         assert all(number is not None for number in evicted.values()), evicted
         for name in pool.nodes:
             pool.holder.leave(name)
+        wait_for("the last packets of what has ended have come", lambda: not lab.client.run(
+            "ss", "-Htn", "state", "connected", "exclude", "time-wait").stdout)
         for _ in range(20):  # one by one: in a full table new flows may take each other's place
             pool.holder.open(1)
             pool.unbroken(wake=False)
