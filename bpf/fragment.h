@@ -6,6 +6,7 @@
  * bounded: the oldest records go first, and a full ring means that the fragment is dropped.
  *
  * What few packets need is out of line, and global, so that the verifier looks at it only once.
+ * Such functions copy what they are given before a map sees it: kernels before 6.3 demand that.
  */
 #ifndef BPF_FRAGMENT_H
 #define BPF_FRAGMENT_H
@@ -47,26 +48,30 @@ static __always_inline void fragment_release(const struct fragment_key *key)
  * fragment_remember - record a first fragment. Either the record is new, or the word that it takes
  * the place of says whether somebody waits for it: nobody can begin to wait in between.
  */
-noinline int fragment_remember(const struct fragment_key *key, const struct fragment_owner *owner)
+noinline int fragment_remember(const struct fragment_key *given_key,
+			       const struct fragment_owner *given_owner)
 {
-	struct fragment_owner *place;
+	struct fragment_owner owner, *place;
+	struct fragment_key key;
 	__u64 before;
 
-	if (!key || !owner)
+	if (!given_key || !given_owner)
 		return 0;
-	if (!bpf_map_update_elem(&fragments, key, owner, BPF_NOEXIST))
+	key = *given_key;
+	owner = *given_owner;
+	if (!bpf_map_update_elem(&fragments, &key, &owner, BPF_NOEXIST))
 		return 0;
-	place = bpf_map_lookup_elem(&fragments, key);
+	place = bpf_map_lookup_elem(&fragments, &key);
 	if (!place) {
-		bpf_map_update_elem(&fragments, key, owner, BPF_ANY);
+		bpf_map_update_elem(&fragments, &key, &owner, BPF_ANY);
 		return 0;
 	}
-	place->hash = owner->hash;
-	place->service = owner->service;
-	place->slot_tag = owner->slot_tag;
-	before = __sync_lock_test_and_set(&place->word, owner->word);
+	place->hash = owner.hash;
+	place->service = owner.service;
+	place->slot_tag = owner.slot_tag;
+	before = __sync_lock_test_and_set(&place->word, owner.word);
 	if (fragment_kind(before) == FRAGMENT_KIND_WAITED)
-		fragment_release(key);
+		fragment_release(&key);
 	return 0;
 }
 
@@ -102,21 +107,24 @@ static __always_inline enum verdict fragment_hold(struct xdp_md *ctx,
 {
 	__u64 length = ctx->data_end - ctx->data;
 	struct held_frame *held;
+	__u64 last;
 
-	if (length - 1 >= SLUICE_HELD_FRAME_MAX)
+	/* What is checked is what the length is computed from: the verifier sees that it is not 0. */
+	OPAQUE(length);
+	last = length - 1;
+	OPAQUE(last);
+	if (last >= SLUICE_HELD_FRAME_MAX)
 		return VERDICT_DROP_FRAGMENT;
 	held = bpf_ringbuf_reserve(&held_fragments, sizeof(*held), 0);
 	if (!held)
 		return VERDICT_DROP_FRAGMENT;
-	OPAQUE(length);
-	if (length - 1 >= SLUICE_HELD_FRAME_MAX ||
-	    bpf_xdp_load_bytes(ctx, 0, held->data, (__u32)length)) {
+	if (bpf_xdp_load_bytes(ctx, 0, held->data, (__u32)last + 1)) {
 		bpf_ringbuf_discard(held, 0);
 		return VERDICT_DROP_FRAGMENT;
 	}
 	held->head.key = *key;
 	held->head.ifindex = ctx->ingress_ifindex;
-	held->head.length = (__u32)length;
+	held->head.length = (__u32)last + 1;
 	bpf_ringbuf_submit(held, 0);
 	return VERDICT_HOLD_FRAGMENT;
 }
@@ -126,16 +134,18 @@ static __always_inline enum verdict fragment_hold(struct xdp_md *ctx,
  * first one tells when it comes, and hand the fragment to the agent. Returns the word of the
  * record if it has come meanwhile, else one of the kind "verdict".
  */
-noinline __u64 fragment_wait(struct xdp_md *ctx, const struct fragment_key *key, __u32 now)
+noinline __u64 fragment_wait(struct xdp_md *ctx, const struct fragment_key *given_key, __u32 now)
 {
 	struct fragment_owner waited = {.word = fragment_word(FRAGMENT_KIND_WAITED, 0, now)};
 	struct fragment_owner *place;
+	struct fragment_key key;
 	__u64 before;
 
-	if (!key)
+	if (!given_key)
 		return fragment_word(FRAGMENT_KIND_VERDICT, VERDICT_DROP_FRAGMENT, now);
-	if (bpf_map_update_elem(&fragments, key, &waited, BPF_NOEXIST)) {
-		place = bpf_map_lookup_elem(&fragments, key);
+	key = *given_key;
+	if (bpf_map_update_elem(&fragments, &key, &waited, BPF_NOEXIST)) {
+		place = bpf_map_lookup_elem(&fragments, &key);
 		before = place ? READ_ONCE(place->word) : waited.word;
 		if (fragment_is_known(before, now))
 			return before;
@@ -145,7 +155,7 @@ noinline __u64 fragment_wait(struct xdp_md *ctx, const struct fragment_key *key,
 				return before;
 		}
 	}
-	return fragment_word(FRAGMENT_KIND_VERDICT, fragment_hold(ctx, key), now);
+	return fragment_word(FRAGMENT_KIND_VERDICT, fragment_hold(ctx, &key), now);
 }
 
 /*
