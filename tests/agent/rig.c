@@ -3,6 +3,7 @@
 #include "rig.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <unistd.h>
 
@@ -23,6 +24,20 @@ static const struct {
 	{"udp-full", "198.51.100.3", IPPROTO_UDP, FORWARD_MODE_IPIP, TRACKING_FULL},
 	{"udp-minimal", "198.51.100.4", IPPROTO_UDP, FORWARD_MODE_L2, TRACKING_MINIMAL},
 };
+
+/* At once, so that nothing is left behind even if the program is killed. */
+static void folders_remove(const struct rig *rig)
+{
+	DIR *folder = opendir(rig->pin_dir);
+	const struct dirent *entry;
+
+	while (folder && (entry = readdir(folder)))
+		unlinkat(dirfd(folder), entry->d_name, 0); /* not . and .. */
+	if (folder)
+		closedir(folder);
+	rmdir(rig->pin_dir);
+	rmdir(rig->state_dir);
+}
 
 /* Idle flows are forgotten, and slots settle, after idle_ms. */
 static int open_with(void **context, uint32_t flows, uint64_t idle_ms)
@@ -47,11 +62,13 @@ static int open_with(void **context, uint32_t flows, uint64_t idle_ms)
 	*context = rig;
 	if (dataplane_open(&rig->config, &rig->dataplane, &error)) {
 		print_error("%s\n", error.text);
+		folders_remove(rig);
 		return -1;
 	}
 	snprintf(program, sizeof(program), "%s/program", rig->pin_dir);
 	rig->program = bpf_obj_get(program);
 	assert_true(rig->program >= 0);
+	folders_remove(rig);
 	rig->maps = dataplane_maps(rig->dataplane);
 	rig->sweep = sweep_new(&(struct sweep_maps){
 		.meta = rig->maps->meta,
@@ -80,8 +97,6 @@ int rig_open_large(void **context)
 int rig_close(void **context)
 {
 	struct rig *rig = *context;
-	struct error error;
-	int code;
 
 	for (uint32_t i = 0; i < RIG_SERVICES; i++) {
 		for (uint32_t version = 0; version < RIG_VERSIONS_MAX; version++)
@@ -92,10 +107,8 @@ int rig_close(void **context)
 	dataplane_close(rig->dataplane);
 	if (rig->program > 0)
 		close(rig->program);
-	code = dataplane_cleanup(rig->pin_dir, &error);
-	rmdir(rig->state_dir);
 	free(rig);
-	return code;
+	return 0;
 }
 
 const char *rig_name(uint32_t serial, char text[16])
