@@ -2,8 +2,12 @@
 """Drains as they are seen, the end of full tracking, and what a VIP answers for unknown ports;
 what a provisioner says that it can do."""
 
+import ctypes
+import mmap
 import os
+import platform
 import stat
+import struct
 
 from lib.cases import case
 from lib.keeper import PORT, Holder, add_nodes, start as start_pools, write_config
@@ -178,3 +182,57 @@ def capabilities_lack(context):
         wait_for("two are created", lambda: [
             one["state"] for one in lab.service("web")["backends"]] == ["active"] * 2, 60)
         assert text not in lab.api("GET", "/v1/scale/web")["text"]
+
+
+FLOWS = 4 << 20
+PART = 1 << 19  # entries that one request reads
+
+
+def pinned_memory(path, size):
+    """The memory of a pinned array map."""
+    number = {"x86_64": 321, "aarch64": 280}[platform.machine()]
+    name = ctypes.create_string_buffer(path.encode())
+    attributes = ctypes.create_string_buffer(struct.pack("<QII", ctypes.addressof(name), 0, 0))
+    descriptor = ctypes.CDLL(None, use_errno=True).syscall(
+        number, 7, attributes, ctypes.c_uint(16))  # BPF_OBJ_GET
+    assert descriptor >= 0, os.strerror(ctypes.get_errno())
+    try:
+        return mmap.mmap(descriptor, size)
+    finally:
+        os.close(descriptor)
+
+
+@case("flows/a full table of four million is read in parts, others are answered meanwhile")
+def full_table(context):
+    with open_lab(context) as lab:
+        nodes = backends(lab, 2)
+        lab.start_agent(write_config(lab, [service(lab, backends=nodes)], limits={"flows": FLOWS}))
+        wait_for("one flow is known", lambda: fetch(
+            lab.client, url(), "--max-time", "1", check=False).returncode == 0
+            and lab.sluice_json("flows")["flows"])
+        table = pinned_memory(os.path.join(lab.pin_dir, "flows"), FLOWS * 8)
+        entry = next(word for word, in struct.iter_unpack("<Q", table[:]) if word) | 3
+        chunk = struct.pack("<Q", entry) * PART
+        for part in range(FLOWS // PART):
+            table[part * len(chunk):(part + 1) * len(chunk)] = chunk
+        del table
+
+        part = lab.api("GET", "/v1/flows?service=web&limit=10000")
+        assert 1000 <= len(part["flows"]) < 1008 and part["next"] == len(part["flows"]) // 8
+        part = lab.api("GET", "/v1/flows?service=web&limit=10")
+        assert part["matched"] == part["states"]["proven"] == PART, part
+        assert len(part["flows"]) == 10 and part["next"] == PART // 8, part["next"]
+        last = lab.api("GET", f"/v1/flows?limit=0&after={(FLOWS - 8) // 8}")
+        assert last["matched"] == 8 and last["next"] is None, last
+
+        answers = 0
+        process = lab.spawn(lab.sluice_path, "--socket", lab.socket, "flows", "--limit", "0")
+        while process.poll() is None:
+            lab.api("GET", "/v1/status")
+            answers += 1
+        context.log(f"{answers} other requests were answered meanwhile")
+        assert process.returncode == 0 and answers > 1, (process.returncode, answers)
+        answer = lab.sluice_json("flows", "--limit", "2500")
+        assert answer["matched"] == FLOWS and len(answer["flows"]) == 2500, answer["matched"]
+        assert sum(one["live"] for one in answer["backends"]) == FLOWS, answer["backends"]
+        assert answer["next"] is None, answer["next"]

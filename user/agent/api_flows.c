@@ -13,6 +13,13 @@
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX     10000
 
+/*
+ * What one request does at most, for the agent does nothing else meanwhile. Half a million entries,
+ * all of which fit, take about 4 ms; a thousand in the list take up to 15 ms more.
+ */
+#define BUCKETS_MAX (1u << 16)
+#define LISTED_MAX  1000u
+
 static const char *const state_names[] = {"empty", "closing", "probation", "proven"};
 #define STATE_COUNT 4u
 
@@ -34,23 +41,26 @@ struct search {
 	uint32_t owner_count;
 	uint64_t matched, states[STATE_COUNT];
 	size_t limit;
+	uint32_t after; /* bucket to begin with */
+	uint32_t next;  /* where the next request goes on; 0 = the whole table was read */
 	json_t *flows;
 };
 
-static int limit_read(const struct api_call *call, size_t *ret_limit, struct error *error)
+static int number_read(const struct api_call *call, const char *name, size_t max, size_t standard,
+		       size_t *ret_number, struct error *error)
 {
-	const char *text = http_query(call->request, "limit");
-	unsigned long limit;
+	const char *text = http_query(call->request, name);
+	unsigned long number;
 	char *end;
 
-	*ret_limit = LIMIT_DEFAULT;
+	*ret_number = standard;
 	if (!text)
 		return 0;
 	errno = 0;
-	limit = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno || limit > LIMIT_MAX)
-		return error_set(error, -EINVAL, "limit: not within 0..%d", LIMIT_MAX);
-	*ret_limit = limit;
+	number = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || number > max)
+		return error_set(error, -EINVAL, "%s: not within 0..%zu", name, max);
+	*ret_number = number;
 	return 0;
 }
 
@@ -121,8 +131,16 @@ static void entry_take(struct search *search, uint64_t entry)
 static void table_read(struct search *search)
 {
 	const struct flow_bucket *flows = search->maps->flows;
+	uint32_t buckets = search->maps->meta->flow_buckets;
 
-	for (uint32_t i = 0; i < search->maps->meta->flow_buckets; i++) {
+	for (uint32_t i = search->after; i < buckets; i++) {
+		size_t listed = json_array_size(search->flows);
+
+		if (i - search->after == BUCKETS_MAX ||
+		    (listed >= LISTED_MAX && listed < search->limit)) {
+			search->next = i;
+			return;
+		}
 		for (unsigned int j = 0; j < SLUICE_FLOWS_PER_BUCKET; j++)
 			entry_take(search, __atomic_load_n(&flows[i].entries[j], __ATOMIC_RELAXED));
 	}
@@ -276,8 +294,13 @@ static int search_run(struct api_call *call, struct search *search, struct error
 {
 	const char *client = http_query(call->request, "client");
 	json_t *view = NULL;
-	int err = limit_read(call, &search->limit, error);
+	size_t after = 0;
+	int err = number_read(call, "limit", LIMIT_MAX, LIMIT_DEFAULT, &search->limit, error);
 
+	if (!err)
+		err = number_read(call, "after", search->maps->meta->flow_buckets - 1, 0, &after,
+				  error);
+	search->after = (uint32_t)after;
 	if (!err)
 		err = owners_find(search, http_query(call->request, "service"),
 				  http_query(call->request, "backend"), error);
@@ -289,12 +312,13 @@ static int search_run(struct api_call *call, struct search *search, struct error
 		table_read(search);
 	if (err)
 		return err;
-	call->answer =
-		json_pack("{sI,s{sI,sI,sI},so,sO,so*,ss}", "matched", (json_int_t)search->matched,
-			  "states", "closing", (json_int_t)search->states[FLOW_CLOSING],
-			  "probation", (json_int_t)search->states[FLOW_PROBATION], "proven",
-			  (json_int_t)search->states[FLOW_PROVEN], "backends", owners_view(search),
-			  "flows", search->flows, "client", view, "note", note);
+	call->answer = json_pack(
+		"{sI,s{sI,sI,sI},so,sO,so*,so,ss}", "matched", (json_int_t)search->matched,
+		"states", "closing", (json_int_t)search->states[FLOW_CLOSING], "probation",
+		(json_int_t)search->states[FLOW_PROBATION], "proven",
+		(json_int_t)search->states[FLOW_PROVEN], "backends", owners_view(search), "flows",
+		search->flows, "client", view, "next",
+		search->next ? json_integer(search->next) : json_null(), "note", note);
 	return 0;
 }
 

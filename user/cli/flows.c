@@ -81,11 +81,95 @@ static int query_add(char *path, size_t size, const char *key, const char *value
 	return added >= (int)(size - length) ? -EINVAL : 0;
 }
 
+/* Add a number of one object to that of another. */
+static void number_merge(json_t *whole, const json_t *part, const char *key)
+{
+	json_object_set_new(
+		whole, key,
+		json_integer((json_int_t)(field_number(whole, key) + field_number(part, key))));
+}
+
+static bool same_backend(const json_t *one, const json_t *other)
+{
+	return json_equal(json_object_get(one, "backend"), json_object_get(other, "backend")) &&
+	       json_equal(json_object_get(one, "service"), json_object_get(other, "service"));
+}
+
+/* The lists are alike, but for a backend that came or went between two requests. */
+static void backends_merge(json_t *whole, const json_t *part)
+{
+	const json_t *backend;
+	size_t i;
+
+	json_array_foreach(part, i, backend)
+	{
+		size_t place = i;
+
+		if (!same_backend(json_array_get(whole, place), backend))
+			place = 0;
+		while (place < json_array_size(whole) &&
+		       !same_backend(json_array_get(whole, place), backend))
+			place++;
+		if (place < json_array_size(whole))
+			number_merge(json_array_get(whole, place), backend, "live");
+		else
+			json_array_append(whole, (json_t *)(uintptr_t)backend);
+	}
+}
+
+/* The answer about a part of the table, to that about the parts before it. */
+static void answer_merge(json_t *whole, const json_t *part)
+{
+	static const char *const states[] = {"closing", "probation", "proven"};
+
+	number_merge(whole, part, "matched");
+	for (size_t i = 0; i < 3; i++)
+		number_merge(json_object_get(whole, "states"), json_object_get(part, "states"),
+			     states[i]);
+	backends_merge(json_object_get(whole, "backends"), json_object_get(part, "backends"));
+	json_array_extend(json_object_get(whole, "flows"), json_object_get(part, "flows"));
+	json_object_set(whole, "next", json_object_get(part, "next"));
+}
+
+/* Ask about the whole table, a part of it at a time; filters: of the query, "&key=value"... */
+static int flows_get(const struct call *call, const char *filters, uint64_t limit,
+		     json_t **ret_answer, struct error *error)
+{
+	json_t *whole = NULL, *next;
+	char path[1200];
+
+	do {
+		uint64_t listed = json_array_size(json_object_get(whole, "flows"));
+		json_t *part = NULL;
+		int code;
+
+		snprintf(path, sizeof(path), "/v1/flows?limit=%llu%s",
+			 (unsigned long long)(limit - listed), filters);
+		if (whole)
+			snprintf(path + strlen(path), sizeof(path) - strlen(path), "&after=%.0f",
+				 field_number(whole, "next"));
+		code = client_send(call, "GET", path, NULL, 0, &part, error);
+		if (code) {
+			json_decref(whole);
+			return code;
+		}
+		if (whole) {
+			answer_merge(whole, part);
+			json_decref(part);
+		} else {
+			whole = part;
+		}
+		next = json_object_get(whole, "next");
+	} while (json_is_integer(next));
+	*ret_answer = whole;
+	return 0;
+}
+
 static int flows_run(struct call *call, struct error *error)
 {
 	const struct value *limit = call_value(call, "--limit");
 	static const char *const filters[] = {"service", "backend", "client"};
-	char path[1024];
+	char path[1024] = "";
 	json_t *answer = NULL;
 	int code = 0;
 
@@ -94,8 +178,6 @@ static int flows_run(struct call *call, struct error *error)
 		return error_set(error, -EINVAL,
 				 "--service: it is missing; a backend and a client "
 				 "are those of a service");
-	snprintf(path, sizeof(path), "/v1/flows?limit=%llu",
-		 limit->text ? (unsigned long long)limit->number : LIMIT_DEFAULT);
 	for (size_t i = 0; i < 3 && !code; i++) {
 		char option[16];
 
@@ -105,7 +187,7 @@ static int flows_run(struct call *call, struct error *error)
 	}
 	if (code)
 		return error_set(error, code, "request: too long; use shorter names");
-	code = client_send(call, "GET", path, NULL, 0, &answer, error);
+	code = flows_get(call, path, limit->text ? limit->number : LIMIT_DEFAULT, &answer, error);
 	if (!code)
 		code = call->json ? print_json(answer, error) : answer_print(call, answer, error);
 	json_decref(answer);
