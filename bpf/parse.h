@@ -28,6 +28,24 @@
 #define QUIC_TYPE_MASK   0x30u
 #define QUIC_TYPE_0RTT   0x10u /* and Initial, which is 0 */
 
+/* A length in host order; the verifier of kernel 6.1 loses its bound in the swap. */
+static __always_inline __u32 length_read(__be16 word)
+{
+	__u32 length = swap_be16(word);
+
+	OPAQUE(length);
+	return length & 0xffff;
+}
+
+/* Kernels before 6.18 forget in a swap that the value has 16 bits; the mask tells them again. */
+static __always_inline __u32 length_from_be16(__be16 value)
+{
+	__u32 length = swap_be16(value);
+
+	OPAQUE(length);
+	return length & 0xffff;
+}
+
 static __always_inline bool ethertype_is_vlan(__be16 type)
 {
 	return type == CONSTANT_BE16(ETH_P_8021Q) || type == CONSTANT_BE16(ETH_P_8021AD);
@@ -175,7 +193,7 @@ static __always_inline enum verdict parse_ipv4(const void **header, const void *
 	if ((const void *)(ip + 1) > end)
 		return VERDICT_DROP_MALFORMED;
 	header_length = (bytes[0] & 0x0f) * 4u;
-	length = swap_be16(ip->tot_len);
+	length = length_read(ip->tot_len);
 	if (bytes[0] >> 4 != 4 || header_length < sizeof(*ip) || length < header_length)
 		return VERDICT_DROP_MALFORMED;
 	if (*header + length > end)
@@ -263,7 +281,7 @@ static __always_inline enum verdict parse_ipv6(const void **header, const void *
 	if (start + sizeof(*ip) > end)
 		return VERDICT_DROP_MALFORMED;
 	first = *(const __be32 *)start;
-	length = swap_be16(ip->payload_len) + (__u32)sizeof(*ip);
+	length = length_read(ip->payload_len) + (__u32)sizeof(*ip);
 	if ((first & CONSTANT_BE32(0xf0000000)) != CONSTANT_BE32(0x60000000))
 		return VERDICT_DROP_MALFORMED;
 	if (start + length > end)
