@@ -7,8 +7,8 @@
 
 #include "rig.h"
 
-#define CHANGES       160u
-#define HALF_CHANGES  50u
+#define CHANGES       100u
+#define HALF_CHANGES  30u
 #define SETTLE_ROUNDS 2u
 #define SETTLE_S      30
 
