@@ -67,8 +67,8 @@ vpath %.bpf.c bpf tools/lab tools/bench
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check soak bench lint format setup install uninstall clean tests \
-	unit-tests compile_commands.json
+.PHONY: all help demo check check-kernels soak bench lint format setup install uninstall clean \
+	tests unit-tests compile_commands.json
 
 ## all: build build/sluiced and build/sluice (no root needed)
 all: $(BUILD)/sluiced $(BUILD)/sluice $(BPF_OBJ)
@@ -164,6 +164,12 @@ check: setup
 	$(Q)$(submake) tests
 	$(Q)$(submake) unit-tests SAN=1 BUILD=$(BUILD)/san
 	$(Q)$(run_tests)
+
+## check-kernels: load the data plane and run its packet tests on kernels 6.1 and 6.12 (root)
+check-kernels:
+	$(Q)tools/setup kernels
+	$(Q)$(submake) $(BPF_OBJ) $(DATA_BIN)
+	$(Q)BUILD=$(BUILD) tools/kernels
 
 ## soak: run the long tests, and those of check in their long form (root)
 soak: setup

@@ -28,19 +28,10 @@
 #define QUIC_TYPE_MASK   0x30u
 #define QUIC_TYPE_0RTT   0x10u /* and Initial, which is 0 */
 
-/* A length in host order; the verifier of kernel 6.1 loses its bound in the swap. */
+/* A length in host order; the verifiers of 6.1 and 6.12 lose its bound in the swap. */
 static __always_inline __u32 length_read(__be16 word)
 {
 	__u32 length = swap_be16(word);
-
-	OPAQUE(length);
-	return length & 0xffff;
-}
-
-/* Kernels before 6.18 forget in a swap that the value has 16 bits; the mask tells them again. */
-static __always_inline __u32 length_from_be16(__be16 value)
-{
-	__u32 length = swap_be16(value);
 
 	OPAQUE(length);
 	return length & 0xffff;
