@@ -42,10 +42,11 @@ bool drain_eta(const struct drain_history *history, double *ret_seconds)
 	for (uint32_t i = first; i < history->count; i++) {
 		const struct drain_sample *sample = &history->samples[i];
 		double t = (double)(sample->time_ms - history->samples[first].time_ms) / 1000;
-		double y = log(sample->live);
+		double y;
 
 		if (!sample->live)
 			continue;
+		y = log(sample->live);
 		sum_t += t;
 		sum_y += y;
 		sum_tt += t * t;
