@@ -70,16 +70,14 @@ bool held_add(struct held *held, const struct held_frame *frame, uint64_t now_ms
 
 const struct held_frame *held_take(struct held *held, const struct fragment_key *key)
 {
-	struct place *place;
+	struct place *place = TAILQ_FIRST(&held->waiting);
 
-	TAILQ_FOREACH(place, &held->waiting, link)
-	{
-		if (memcmp(&place->frame.head.key, key, sizeof(*key)) != 0)
-			continue;
-		place_leave(held, place);
-		return &place->frame;
-	}
-	return NULL;
+	while (place && memcmp(&place->frame.head.key, key, sizeof(*key)) != 0)
+		place = TAILQ_NEXT(place, link);
+	if (!place)
+		return NULL;
+	place_leave(held, place);
+	return &place->frame;
 }
 
 size_t held_expire(struct held *held, uint64_t now_ms)
