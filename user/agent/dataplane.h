@@ -73,11 +73,17 @@ int dataplane_attach(struct dataplane *dataplane, const char *name, enum attach_
 int dataplane_detach(struct dataplane *dataplane, const char *name, struct error *error);
 
 /*
- * dataplane_interfaces - the interfaces the program is attached to now; links whose interface has
- * gone are cleaned up here. Writes at most max of them; returns how many there are.
+ * dataplane_interfaces - the interfaces the program is attached to, and those that have gone, with
+ * ifindex 0. Writes at most max of them; returns how many there are.
  */
 size_t dataplane_interfaces(struct dataplane *dataplane, struct dataplane_interface *interfaces,
 			    size_t max);
+
+/*
+ * dataplane_links_renew - notice interfaces that have gone, and attach to those that are back; to
+ * be called when an interface has changed.
+ */
+void dataplane_links_renew(struct dataplane *dataplane);
 
 /* ------------------------------------------------------------------ changes */
 

@@ -33,39 +33,54 @@ static enum attach_mode interface_mode(uint32_t ifindex)
 	return ATTACH_NATIVE;
 }
 
-static int link_add(struct dataplane *dataplane, const char *pin, int fd, uint32_t ifindex,
-		    enum attach_mode mode)
+static struct dataplane_link *link_add(struct dataplane *dataplane, const char *name)
 {
 	struct dataplane_link *links =
 		realloc(dataplane->links, (dataplane->link_count + 1) * sizeof(*dataplane->links));
 	struct dataplane_link *link;
 
 	if (!links)
-		return -ENOMEM;
+		return NULL;
 	dataplane->links = links;
 	link = &links[dataplane->link_count++];
-	*link = (struct dataplane_link){.fd = fd, .ifindex = ifindex, .mode = mode};
-	snprintf(link->pin, sizeof(link->pin), "%s", pin);
-	return 0;
+	*link = (struct dataplane_link){.fd = -1};
+	snprintf(link->name, sizeof(link->name), "%s", name);
+	return link;
+}
+
+static void link_close(struct dataplane_link *link)
+{
+	if (link->fd < 0)
+		return;
+	unlink(link->pin);
+	close(link->fd);
+	link->fd = -1;
+	link->ifindex = 0;
 }
 
 static void link_remove(struct dataplane *dataplane, struct dataplane_link *link)
 {
-	unlink(link->pin);
-	close(link->fd);
+	link_close(link);
 	*link = dataplane->links[--dataplane->link_count];
 }
 
-/* Links of interfaces that have gone hold nothing any more. */
-static void links_clean(struct dataplane *dataplane)
+/* Links of interfaces that have gone hold nothing any more; names may have changed. */
+static void links_look(struct dataplane *dataplane)
 {
-	for (size_t i = dataplane->link_count; i-- > 0;) {
+	for (size_t i = 0; i < dataplane->link_count; i++) {
 		struct dataplane_link *link = &dataplane->links[i];
+		char name[IF_NAMESIZE];
 
-		if (link_ifindex(link->fd) == link->ifindex)
+		if (link->fd < 0)
 			continue;
-		log_info("%s: its interface has gone; link removed", link->pin);
-		link_remove(dataplane, link);
+		if (link_ifindex(link->fd) != link->ifindex) {
+			log_warning("%s: the interface has gone; it is attached again when it "
+				    "comes back",
+				    link->name);
+			link_close(link);
+		} else if (if_indextoname(link->ifindex, name)) {
+			memcpy(link->name, name, sizeof(name));
+		}
 	}
 }
 
@@ -78,30 +93,59 @@ static struct dataplane_link *link_find(struct dataplane *dataplane, uint32_t if
 	return NULL;
 }
 
+/* The entry of an interface that has gone. */
+static struct dataplane_link *link_gone(struct dataplane *dataplane, const char *name)
+{
+	for (size_t i = 0; i < dataplane->link_count; i++) {
+		if (dataplane->links[i].fd < 0 && !strcmp(dataplane->links[i].name, name))
+			return &dataplane->links[i];
+	}
+	return NULL;
+}
+
+/* Makes the entry of an attached interface. Takes the fd over if it succeeds. */
+static int link_enter(struct dataplane *dataplane, const char *name, const char *pin,
+		      const struct dataplane_link *facts)
+{
+	struct dataplane_link *link = link_gone(dataplane, name);
+
+	if (!link)
+		link = link_add(dataplane, name);
+	if (!link)
+		return -ENOMEM;
+	link->fd = facts->fd;
+	link->ifindex = facts->ifindex;
+	link->mode = facts->mode;
+	link->wanted = facts->wanted;
+	snprintf(link->pin, sizeof(link->pin), "%s", pin);
+	return 0;
+}
+
 static int link_adopt(struct dataplane *dataplane, const char *pin, struct error *error)
 {
-	int fd = bpf_obj_get(pin);
-	uint32_t ifindex;
+	struct dataplane_link facts = {.fd = bpf_obj_get(pin)};
+	char name[IF_NAMESIZE] = "";
 	int code;
 
-	if (fd < 0)
-		return error_set(error, fd, "%s: cannot open the pinned link: %s", pin,
-				 strerror(-fd));
-	ifindex = link_ifindex(fd);
-	if (!ifindex) {
+	if (facts.fd < 0)
+		return error_set(error, facts.fd, "%s: cannot open the pinned link: %s", pin,
+				 strerror(-facts.fd));
+	facts.ifindex = link_ifindex(facts.fd);
+	if (!facts.ifindex || !if_indextoname(facts.ifindex, name)) {
 		log_info("%s: its interface has gone; link removed", pin);
 		unlink(pin);
-		close(fd);
+		close(facts.fd);
 		return 0;
 	}
-	code = bpf_link_update(fd, dataplane->program, NULL);
+	facts.mode = facts.wanted = interface_mode(facts.ifindex);
+	code = bpf_link_update(facts.fd, dataplane->program, NULL);
 	if (code)
 		error_set(error, code, "%s: cannot swap the program of the link: %s", pin,
 			  strerror(-code));
 	else
-		code = link_add(dataplane, pin, fd, ifindex, interface_mode(ifindex));
+		code = link_enter(dataplane, name, pin, &facts);
 	if (code)
-		close(fd);
+		close(facts.fd);
 	return code;
 }
 
@@ -126,8 +170,10 @@ int links_adopt(struct dataplane *dataplane, struct error *error)
 
 void links_close(struct dataplane *dataplane)
 {
-	for (size_t i = 0; i < dataplane->link_count; i++)
-		close(dataplane->links[i].fd);
+	for (size_t i = 0; i < dataplane->link_count; i++) {
+		if (dataplane->links[i].fd >= 0)
+			close(dataplane->links[i].fd);
+	}
 	free(dataplane->links);
 }
 
@@ -225,17 +271,53 @@ static int link_make_wanted(const struct dataplane *dataplane, const char *name,
 	return fd;
 }
 
-/* The pin of a link that must not be there yet; what lies there belongs to no link of ours. */
-static int link_pin(int fd, const char *pin, struct error *error)
+/*
+ * The pin of a link that must not be there yet. It has the interface's name, and its index too if
+ * that is taken by a link whose interface was renamed; what else lies there is a dead link's.
+ */
+static int link_pin(const struct dataplane *dataplane, struct dataplane_link *link,
+		    struct error *error)
 {
-	int code = bpf_obj_pin(fd, pin);
+	char name[IF_NAMESIZE + 16];
+	int code;
 
+	pins_path(dataplane->pin_dir, LINK_PREFIX, link->name, link->pin);
+	for (size_t i = 0; i < dataplane->link_count; i++) {
+		if (dataplane->links[i].fd < 0 || strcmp(dataplane->links[i].pin, link->pin) != 0)
+			continue;
+		snprintf(name, sizeof(name), "%s:%u", link->name, link->ifindex);
+		pins_path(dataplane->pin_dir, LINK_PREFIX, name, link->pin);
+		break;
+	}
+	code = bpf_obj_pin(link->fd, link->pin);
 	if (code == -EEXIST) {
-		unlink(pin);
-		code = bpf_obj_pin(fd, pin);
+		unlink(link->pin);
+		code = bpf_obj_pin(link->fd, link->pin);
 	}
 	if (code)
-		error_set(error, code, "%s: cannot pin the link: %s", pin, strerror(-code));
+		error_set(error, code, "%s: cannot pin the link: %s", link->pin, strerror(-code));
+	return code;
+}
+
+static int link_attach(struct dataplane *dataplane, const char *name, uint32_t ifindex,
+		       enum attach_mode wanted, struct error *error)
+{
+	struct dataplane_link facts = {.ifindex = ifindex, .wanted = wanted};
+	int code;
+
+	snprintf(facts.name, sizeof(facts.name), "%s", name);
+	facts.fd = link_make_wanted(dataplane, name, ifindex, wanted, &facts.mode, error);
+	if (facts.fd < 0)
+		return facts.fd;
+	code = link_pin(dataplane, &facts, error);
+	if (!code && link_enter(dataplane, name, facts.pin, &facts)) {
+		unlink(facts.pin);
+		code = error_set(error, -ENOMEM, "%s: out of memory", name);
+	}
+	if (code)
+		close(facts.fd);
+	else
+		log_info("%s: attached in %s mode", name, attach_mode_names[facts.mode]);
 	return code;
 }
 
@@ -244,42 +326,28 @@ int dataplane_attach(struct dataplane *dataplane, const char *name, enum attach_
 {
 	uint32_t ifindex = if_nametoindex(name);
 	struct dataplane_link *link;
-	enum attach_mode mode = ATTACH_NATIVE;
-	char pin[PIN_PATH_MAX];
-	int fd, code;
+	int code;
 
 	if (!ifindex)
 		return error_set(error, -ENODEV,
 				 "%s: there is no such interface; `ip link` lists those there are",
 				 name);
-	links_clean(dataplane);
+	links_look(dataplane);
 	link = link_find(dataplane, ifindex);
-	if (link && (wanted == ATTACH_AUTO || wanted == link->mode)) {
-		if (ret_mode)
-			*ret_mode = link->mode;
-		return 0;
-	}
-	if (link)
+	if (link && wanted != ATTACH_AUTO && wanted != link->mode)
 		return error_set(
 			error, -EBUSY,
 			"%s: attached in %s mode already; detach it first: sluice detach %s", name,
 			attach_mode_names[link->mode], name);
-	fd = link_make_wanted(dataplane, name, ifindex, wanted, &mode, error);
-	if (fd < 0)
-		return fd;
-	pins_path(dataplane->pin_dir, LINK_PREFIX, name, pin);
-	code = link_pin(fd, pin, error);
-	if (!code && link_add(dataplane, pin, fd, ifindex, mode)) {
-		unlink(pin);
-		code = error_set(error, -ENOMEM, "%s: out of memory", name);
+	if (!link) {
+		code = link_attach(dataplane, name, ifindex, wanted, error);
+		if (code)
+			return code;
+		link = link_find(dataplane, ifindex);
 	}
-	if (code) {
-		close(fd);
-		return code;
-	}
-	log_info("%s: attached in %s mode", name, attach_mode_names[mode]);
+	link->wanted = wanted;
 	if (ret_mode)
-		*ret_mode = mode;
+		*ret_mode = link->mode;
 	return 0;
 }
 
@@ -288,15 +356,18 @@ int dataplane_detach(struct dataplane *dataplane, const char *name, struct error
 	uint32_t ifindex = if_nametoindex(name);
 	struct dataplane_link *link;
 
-	links_clean(dataplane);
+	links_look(dataplane);
 	link = ifindex ? link_find(dataplane, ifindex) : NULL;
+	if (!link)
+		link = link_gone(dataplane, name);
 	if (!link)
 		return error_set(error, -ENOENT,
 				 "%s: sluice is not attached there; `sluice status` lists where it "
 				 "is",
 				 name);
 	/* Whoever else holds the link open must not keep the program attached. */
-	bpf_link_detach(link->fd);
+	if (link->fd >= 0)
+		bpf_link_detach(link->fd);
 	link_remove(dataplane, link);
 	log_info("%s: detached", name);
 	return 0;
@@ -305,14 +376,30 @@ int dataplane_detach(struct dataplane *dataplane, const char *name, struct error
 size_t dataplane_interfaces(struct dataplane *dataplane, struct dataplane_interface *interfaces,
 			    size_t max)
 {
-	links_clean(dataplane);
+	links_look(dataplane);
 	for (size_t i = 0; i < dataplane->link_count && i < max; i++) {
 		const struct dataplane_link *link = &dataplane->links[i];
 
-		interfaces[i].ifindex = link->ifindex;
-		interfaces[i].mode = link->mode;
-		if (!if_indextoname(link->ifindex, interfaces[i].name))
-			interfaces[i].name[0] = '\0';
+		interfaces[i] =
+			(struct dataplane_interface){.ifindex = link->ifindex, .mode = link->mode};
+		memcpy(interfaces[i].name, link->name, sizeof(link->name));
 	}
 	return dataplane->link_count;
+}
+
+void dataplane_links_renew(struct dataplane *dataplane)
+{
+	links_look(dataplane);
+	for (size_t i = 0; i < dataplane->link_count; i++) {
+		const struct dataplane_link *link = &dataplane->links[i];
+		uint32_t ifindex = link->fd < 0 ? if_nametoindex(link->name) : 0;
+		char name[IF_NAMESIZE];
+		struct error error;
+
+		if (!ifindex || link_find(dataplane, ifindex))
+			continue;
+		memcpy(name, link->name, sizeof(name)); /* the entry is filled in meanwhile */
+		if (link_attach(dataplane, name, ifindex, link->wanted, &error))
+			log_warning("%s", error.text);
+	}
 }

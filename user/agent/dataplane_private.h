@@ -16,11 +16,13 @@
 
 struct sluice_bpf;
 
+/* Where the program is attached, or was and is to be again when the interface comes back. */
 struct dataplane_link {
 	char pin[PIN_PATH_MAX];
-	int fd;
-	uint32_t ifindex;
-	enum attach_mode mode;
+	char name[IF_NAMESIZE];
+	int fd;           /* -1 while the interface is gone */
+	uint32_t ifindex; /* 0 while the interface is gone */
+	enum attach_mode mode, wanted;
 };
 
 /* The way to a backend as it was last heard, whether or not its record is there yet. */

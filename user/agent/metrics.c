@@ -60,12 +60,14 @@ static void write_agent(FILE *out, const struct agent *agent)
 	line(out, 1, "build_info{version=\"%s\"}", SLUICE_VERSION);
 	head(out, "uptime_seconds", "gauge", "Time since the agent started.");
 	line(out, (double)(clock_monotonic_ms() - agent->started_ms) / 1000, "uptime_seconds");
-	head(out, "interface_attached", "gauge", "1 for an interface that packets are taken from.");
+	head(out, "interface_attached", "gauge",
+	     "1 for an interface that packets are taken from, 0 if it has gone.");
 	for (size_t i = 0; i < count && i < INTERFACES_MAX; i++) {
 		char name[2 * IF_NAMESIZE];
 
 		label_escape(name, interfaces[i].name);
-		line(out, 1, "interface_attached{interface=\"%s\",mode=\"%s\"}", name,
+		line(out, interfaces[i].ifindex != 0,
+		     "interface_attached{interface=\"%s\",mode=\"%s\"}", name,
 		     attach_mode_names[interfaces[i].mode]);
 	}
 }

@@ -258,6 +258,7 @@ static void on_link(void *data, const struct link_facts *fresh)
 	struct nexthops *nexthops = data;
 	struct link_facts *link = link_known(nexthops, fresh->ifindex);
 
+	dataplane_links_renew(nexthops->dataplane);
 	if (fresh->removed) {
 		dataplane_egress_forget(nexthops->dataplane, fresh->ifindex);
 		if (link)
@@ -282,6 +283,7 @@ static void on_lost(void *data)
 
 	log_warning("rtnetlink: events were lost; all next hops are found anew");
 	nexthops->link_count = 0;
+	dataplane_links_renew(nexthops->dataplane);
 	change_soon(nexthops);
 }
 

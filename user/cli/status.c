@@ -28,7 +28,9 @@ static void interfaces_print(const struct call *call, const json_t *interfaces)
 	printf("interfaces  %s", json_array_size(interfaces) ? "" : "none; see 'sluice attach'");
 	json_array_foreach(interfaces, i, interface)
 	{
-		const char *mode = field_text(interface, "mode");
+		const char *mode = field_number(interface, "ifindex")
+					   ? field_text(interface, "mode")
+					   : "gone, awaited";
 		const char *escape = call->colour ? state_colour(mode) : "";
 
 		printf("%s%s (%s%s%s)", i ? ", " : "", field_text(interface, "name"), escape, mode,
