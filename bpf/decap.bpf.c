@@ -189,7 +189,8 @@ int decap(struct xdp_md *ctx)
 	const void *header;
 	bool is_tunnel;
 
-	if (parse_destination(data, end, &packet) != VERDICT_NONE)
+	packet.key.family = ethertype_family(parse_link(data, end, &packet));
+	if (!packet.key.family || parse_destination(data, end, &packet) != VERDICT_NONE)
 		return XDP_PASS;
 	header = data + (packet.link_length & 31);
 	is_tunnel = packet.key.family == 4 ? tunnel_read_ipv4(header, end, &tunnel)

@@ -29,20 +29,59 @@ static __always_inline bool flow_is_own(__u64 entry, __u64 hash, const struct se
 	       flow_entry_backend(entry) - service->backend_base < service->backend_capacity;
 }
 
-/* flow_find - the flow's entry and its place, or 0. */
-static __always_inline __u64 flow_find(struct flow_bucket *bucket, __u64 hash,
-				       const struct service *service, __u64 **ret_place)
+/*
+ * flow_search - the place of the flow's entry, wherever it is, or SLUICE_FLOWS_PER_BUCKET. Global,
+ * so that the verifier looks at it only once.
+ */
+noinline __u32 flow_search(__u64 hash, __u32 service_id)
 {
-#pragma unroll
-	for (int i = 0; i < SLUICE_FLOWS_PER_BUCKET; i++) {
-		__u64 entry = READ_ONCE(bucket->entries[i]);
+	const struct service *service = bpf_map_lookup_elem(&services, &service_id);
+	const struct flow_bucket *bucket = flow_bucket(hash);
+	__u32 place = 0;
 
-		if (flow_is_own(entry, hash, service)) {
-			*ret_place = &bucket->entries[i];
-			return entry;
-		}
+	if (!bucket || !service)
+		return SLUICE_FLOWS_PER_BUCKET;
+	while (place < SLUICE_FLOWS_PER_BUCKET &&
+	       !flow_is_own(READ_ONCE(bucket->entries[place]), hash, service))
+		place++;
+	return place;
+}
+
+/*
+ * flow_find - the flow's entry and its place, or 0. The place of its tag is computed, not searched
+ * for: a branch that waits for the bucket to come from memory, and is then guessed wrong, costs
+ * more than the rest of the packet. Where two entries have the tag, as rare as a false match, the
+ * result is some other place, and a search follows.
+ */
+static __always_inline __u64 flow_find(struct flow_bucket *bucket, __u64 hash,
+				       const struct service *service, __u32 service_id,
+				       __u64 **ret_place)
+{
+	__u64 place = 0, entry;
+
+#pragma unroll
+	for (__u64 i = 1; i < SLUICE_FLOWS_PER_BUCKET; i++) {
+		/* All ones where the tags are equal. */
+		__s64 equal =
+			(__s64)(((READ_ONCE(bucket->entries[i]) ^ hash) >> SLUICE_TAG_SHIFT) - 1) >>
+			63;
+
+		place |= (__u64)equal & i;
 	}
-	return 0;
+	OPAQUE(place);
+	place &= SLUICE_FLOWS_PER_BUCKET - 1;
+	entry = READ_ONCE(bucket->entries[place]);
+	*ret_place = &bucket->entries[place];
+	if (likely(flow_is_own(entry, hash, service)))
+		return entry;
+	if (!place)
+		return 0;
+	place = flow_search(hash, service_id);
+	if (place >= SLUICE_FLOWS_PER_BUCKET)
+		return 0;
+	entry = READ_ONCE(bucket->entries[place]);
+	*ret_place = &bucket->entries[place];
+	return flow_is_own(entry, hash, service) ? entry : 0;
 }
 
 static __always_inline struct flow_counter *flow_counter(void)
@@ -78,31 +117,31 @@ static __always_inline void flow_touch(__u64 *place, __u64 entry, __u32 now, enu
 #define YIELD_CLOSING   0x20000u
 #define YIELD_PROBATION 0x10000u /* below: not at all; more than the highest age */
 
-static __always_inline __u32 flow_timeout(enum flow_state state)
+/* A number for each state, 16 bits each: chosen by a shift, as branches double the verifier's paths. */
+static __always_inline __u32 state_lane(__u64 lanes, enum flow_state state)
 {
-	if (state == FLOW_CLOSING)
-		return settings.closing_ticks;
-	if (state == FLOW_PROBATION)
-		return settings.probation_ticks;
-	/* The entry does not say which protocol: the agent sweeps the shorter one precisely. */
-	return settings.proven_tcp_ticks > settings.proven_udp_ticks ? settings.proven_tcp_ticks
-								     : settings.proven_udp_ticks;
+	return (__u32)(lanes >> (state & 3u) * 16) & 0xffff;
 }
 
-noinline __u32 flow_yield(__u64 entry, __u32 now)
+static __always_inline __u64 state_lanes(__u32 empty, __u32 closing, __u32 probation, __u32 proven)
 {
+	return empty | (__u64)closing << 16 | (__u64)probation << 32 | (__u64)proven << 48;
+}
+
+static __always_inline __u32 flow_yield(__u64 entry, __u32 now)
+{
+	/* The entry does not say which protocol: the agent sweeps the shorter one precisely. */
+	__u32 proven = settings.proven_tcp_ticks > settings.proven_udp_ticks
+			       ? settings.proven_tcp_ticks
+			       : settings.proven_udp_ticks;
+	__u64 timeouts = state_lanes(0, settings.closing_ticks, settings.probation_ticks, proven);
+	__u64 yields = state_lanes(YIELD_EMPTY >> 4, YIELD_CLOSING >> 4, YIELD_PROBATION >> 4, 0);
 	enum flow_state state = flow_entry_state(entry);
 	__u32 age = flow_entry_age(entry, now);
-	/* Whether age is above the timeout, by its sign: a branch doubles the verifier's paths. */
-	__u32 yield = age + ((flow_timeout(state) - age) >> 31) * YIELD_EXPIRED;
+	/* Whether age is above the timeout, by its sign. */
+	__u32 expired = (state_lane(timeouts, state) - age) >> 31;
 
-	if (state == FLOW_EMPTY)
-		return yield + YIELD_EMPTY;
-	if (state == FLOW_CLOSING)
-		return yield + YIELD_CLOSING;
-	if (state == FLOW_PROBATION)
-		return yield + YIELD_PROBATION;
-	return yield;
+	return age + expired * YIELD_EXPIRED + (state_lane(yields, state) << 4);
 }
 
 static __always_inline void flow_count_insert(struct flow_counter *counter, __u32 yield,

@@ -46,10 +46,6 @@ static __always_inline void *forward_push(struct xdp_md *ctx, const struct packe
 	__u64 type_offset = link_length - (__u32)sizeof(ethertype);
 	void *data, *end;
 
-	/* The parser made sure of this bound; the verifier has to see it. */
-	OPAQUE(type_offset);
-	if (type_offset > 31)
-		return NULL;
 	if (bpf_xdp_adjust_head(ctx, -(int)length))
 		return NULL;
 	data = (void *)(long)ctx->data;
@@ -63,8 +59,12 @@ static __always_inline void *forward_push(struct xdp_md *ctx, const struct packe
 		*(__u32 *)(data + 16) = *(__u32 *)(data + 16 + length);
 	}
 	forward_set_macs(data, nexthop, port);
-	/* The verifier follows a pointer forward only: first to the type, from there on. */
-	data += type_offset;
+	/*
+	 * The verifier follows a pointer forward only: first to the type, from there on. It has to
+	 * see the bound just here: that of 6.1 forgets it when the offset is kept on the stack.
+	 */
+	OPAQUE(type_offset);
+	data += type_offset & 31;
 	if (data + sizeof(ethertype) + length > end)
 		return NULL;
 	*(__be16 *)data = ethertype;

@@ -42,19 +42,24 @@ static __always_inline bool ethertype_is_vlan(__be16 type)
 	return type == CONSTANT_BE16(ETH_P_8021Q) || type == CONSTANT_BE16(ETH_P_8021AD);
 }
 
-/*
- * parse_destination - read as far as the destination address, which tells whether the packet is
- * any of our business. Nothing is judged here: what is not for a VIP is not ours to judge.
- */
-static __always_inline enum verdict parse_destination(const void *data, const void *end,
-						      struct packet *packet)
+/* ethertype_family - 4, 6, or 0 for what is not IP. */
+static __always_inline __u8 ethertype_family(__be16 type)
+{
+	if (type == CONSTANT_BE16(ETH_P_IP))
+		return 4;
+	return type == CONSTANT_BE16(ETH_P_IPV6) ? 6 : 0;
+}
+
+/* parse_link - step over the Ethernet header and VLAN tags. Returns the type of what follows, or 0. */
+static __always_inline __be16 parse_link(const void *data, const void *end, struct packet *packet)
 {
 	const struct ethhdr *ethernet = data;
 	const void *header = ethernet + 1;
 	__be16 type;
 
+	packet->length = 0;
 	if (header > end)
-		return VERDICT_PASS_NOT_IP;
+		return 0;
 	type = ethernet->h_proto;
 	if (unlikely(ethertype_is_vlan(type))) {
 		for (int tag = 0; tag < VLAN_TAGS_MAX; tag++) {
@@ -62,42 +67,47 @@ static __always_inline enum verdict parse_destination(const void *data, const vo
 
 			header += VLAN_TAG_LENGTH;
 			if (header > end)
-				return VERDICT_PASS_NOT_IP;
+				return 0;
 			type = words[1];
 			if (!ethertype_is_vlan(type))
 				break;
 		}
 	}
-
 	packet->link_length = (__u32)(header - data);
-	packet->length = 0;
+	return type;
+}
+
+/*
+ * parse_destination - read the destination address, which tells whether the packet is any of our
+ * business. Nothing is judged here: what is not for a VIP is not ours to judge.
+ */
+static __always_inline enum verdict parse_destination(const void *data, const void *end,
+						      struct packet *packet)
+{
+	const void *header = data + (packet->link_length & 31);
+
 	packet->signals = 0;
 	packet->fragment = FRAGMENT_NONE;
-	if (type == CONSTANT_BE16(ETH_P_IP)) {
+	if (packet->key.family == 4) {
 		const struct iphdr *ip = header;
 
 		if ((const void *)(ip + 1) > end)
 			return VERDICT_PASS_NOT_IP;
-		packet->key.family = 4;
 		packet->key.destination[0] = 0;
 		packet->key.destination[1] = 0;
 		packet->key.destination[2] = CONSTANT_BE32(0xffff);
 		packet->key.destination[3] = ip->daddr;
-		return VERDICT_NONE;
-	}
-	if (type == CONSTANT_BE16(ETH_P_IPV6)) {
+	} else {
 		const struct ipv6hdr *ip = header;
 
 		if ((const void *)(ip + 1) > end)
 			return VERDICT_PASS_NOT_IP;
-		packet->key.family = 6;
 		packet->key.destination[0] = ip->daddr.in6_u.u6_addr32[0];
 		packet->key.destination[1] = ip->daddr.in6_u.u6_addr32[1];
 		packet->key.destination[2] = ip->daddr.in6_u.u6_addr32[2];
 		packet->key.destination[3] = ip->daddr.in6_u.u6_addr32[3];
-		return VERDICT_NONE;
 	}
-	return VERDICT_PASS_NOT_IP;
+	return VERDICT_NONE;
 }
 
 static __always_inline bool signals_are_bad(__u32 signals)

@@ -141,7 +141,7 @@ static __always_inline bool pick_known(struct route *route, __u32 signals, __u32
 
 	if (!bucket)
 		return false;
-	entry = flow_find(bucket, route->hash, route->service, &place);
+	entry = flow_find(bucket, route->hash, route->service, route->service_id, &place);
 	if (!entry)
 		return false;
 	state = flow_state_next(flow_entry_state(entry), signals);

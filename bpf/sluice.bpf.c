@@ -13,13 +13,15 @@
 #include "pick.h"
 #include "service.h"
 
+/* The family is a constant here, so that either one's path is straight. */
 static __always_inline enum verdict balance(struct xdp_md *ctx, struct packet *packet,
-					    struct route *route)
+					    struct route *route, __u8 family)
 {
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
 	enum verdict verdict;
 
+	packet->key.family = family;
 	verdict = parse_destination(data, end, packet);
 	if (verdict != VERDICT_NONE)
 		return verdict;
@@ -39,9 +41,25 @@ static __always_inline enum verdict balance(struct xdp_md *ctx, struct packet *p
 		if (unlikely(packet->fragment == FRAGMENT_FIRST))
 			fragment_record(packet, route, verdict);
 	}
-	if (unlikely(verdict != VERDICT_NONE))
+	/* By order: that a verdict is another one, the verifier of 6.1 does not see. */
+	if (unlikely(verdict < VERDICT_NONE))
 		return verdict;
 	return forward(ctx, packet, route);
+}
+
+static __always_inline enum verdict balance_any(struct xdp_md *ctx, struct packet *packet,
+						struct route *route)
+{
+	__be16 type = parse_link((void *)(long)ctx->data, (void *)(long)ctx->data_end, packet);
+
+	switch (ethertype_family(type)) {
+	case 4:
+		return balance(ctx, packet, route, 4);
+	case 6:
+		return balance(ctx, packet, route, 6);
+	default:
+		return VERDICT_PASS_NOT_IP;
+	}
 }
 
 /* The one place where a verdict becomes an XDP action. */
@@ -81,8 +99,7 @@ int sluice(struct xdp_md *ctx)
 	struct route route = {.cpu = bpf_get_smp_processor_id()};
 	enum verdict verdict;
 
-	packet.length = 0;
-	verdict = balance(ctx, &packet, &route);
+	verdict = balance_any(ctx, &packet, &route);
 	count_verdict(verdict, &packet, route.cpu);
 	if (route.service)
 		count_service(&packet, &route);
