@@ -85,7 +85,7 @@ static __always_inline void fragment_record(const struct packet *packet, const s
 	if (verdict == VERDICT_PASS_NOT_VIP)
 		return;
 	if (verdict == VERDICT_NONE) {
-		owner.slot_tag = slot_tag(packet, route->service, route->hash);
+		owner.slot_tag = slot_tag(&packet->key, route->service, route->hash);
 		owner.word = fragment_word(FRAGMENT_KIND_BACKEND, route->backend_id, tick_now());
 	} else {
 		owner.word = fragment_word(FRAGMENT_KIND_VERDICT, verdict, tick_now());

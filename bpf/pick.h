@@ -155,12 +155,11 @@ static __always_inline bool pick_known(struct route *route, __u32 signals, __u32
 	return true;
 }
 
-static __always_inline __u32 slot_tag(const struct packet *packet, const struct service *service,
+static __always_inline __u32 slot_tag(const struct flow_key *key, const struct service *service,
 				      __u64 hash)
 {
 	if (unlikely(service->affinity != AFFINITY_FLOW))
-		hash = hash_source(&packet->key, settings.seed,
-				   service->affinity == AFFINITY_SOURCE_PORT);
+		hash = hash_source(key, settings.seed, service->affinity == AFFINITY_SOURCE_PORT);
 	return flow_entry_tag(hash);
 }
 
@@ -171,7 +170,7 @@ static __always_inline __u32 slot_tag(const struct packet *packet, const struct 
 static __always_inline bool pick_settled(const struct packet *packet, struct route *route)
 {
 	const struct service *service = route->service;
-	__u32 tag = slot_tag(packet, service, route->hash);
+	__u32 tag = slot_tag(&packet->key, service, route->hash);
 	__u32 word = slot_read(READ_ONCE(service->table), slot_of_tag(tag, service->slot_count));
 	__u32 number = slot_current(word);
 
@@ -196,7 +195,7 @@ static __always_inline enum verdict backend_pick(const struct packet *packet, st
 	if (likely(pick_known(route, packet->signals, now)))
 		return VERDICT_NONE;
 	picked = pick_unknown(route->hash, route->service_id,
-			      slot_tag(packet, service, route->hash), packet->signals, now);
+			      slot_tag(&packet->key, service, route->hash), packet->signals, now);
 	route->new_flow = picked & PICK_NEW_FLOW ? 1 : 0;
 	route->backend_id = picked & ~PICK_NEW_FLOW;
 	route->backend = backend_by_id(route->backend_id);

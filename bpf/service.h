@@ -22,13 +22,13 @@ static __always_inline bool vip_is_possible(struct packet *packet)
 	return line && line->bits[bit / 64 % 8] >> (bit % 64) & 1;
 }
 
-static __always_inline void service_key_fill(struct service_key *key, const struct packet *packet,
+static __always_inline void service_key_fill(struct service_key *key, const struct flow_key *flow,
 					     __be16 port, __u8 protocol)
 {
-	key->vip[0] = packet->key.destination[0];
-	key->vip[1] = packet->key.destination[1];
-	key->vip[2] = packet->key.destination[2];
-	key->vip[3] = packet->key.destination[3];
+	key->vip[0] = flow->destination[0];
+	key->vip[1] = flow->destination[1];
+	key->vip[2] = flow->destination[2];
+	key->vip[3] = flow->destination[3];
 	key->port = port;
 	key->protocol = protocol;
 	key->reserved = 0;
@@ -69,7 +69,7 @@ static __always_inline enum verdict vip_answer(const struct packet *packet, enum
 	struct service_key key;
 	__u64 target;
 
-	service_key_fill(&key, packet, 0, 0);
+	service_key_fill(&key, &packet->key, 0, 0);
 	target = service_key_search(&key);
 	if (!target)
 		return VERDICT_PASS_NOT_VIP;
@@ -101,7 +101,7 @@ static __always_inline enum verdict service_find(const struct packet *packet, st
 	struct service_key key;
 	__u32 number;
 
-	service_key_fill(&key, packet, port, protocol);
+	service_key_fill(&key, &packet->key, port, protocol);
 	number = service_key_line(packet->vip_hash, port, protocol, settings.key_mask);
 	line = bpf_map_lookup_elem(&service_keys, &number);
 	if (likely(line && service_of_target(service_line_find(line, &key), route)))

@@ -7,6 +7,7 @@
 #include "count.h"
 #include "forward.h"
 #include "fragment.h"
+#include "icmp_error.h"
 #include "maps.h"
 #include "packet.h"
 #include "parse.h"
@@ -41,6 +42,8 @@ static __always_inline enum verdict balance(struct xdp_md *ctx, struct packet *p
 		if (unlikely(packet->fragment == FRAGMENT_FIRST))
 			fragment_record(packet, route, verdict);
 	}
+	if (unlikely(verdict == VERDICT_PASS_ICMP))
+		verdict = icmp_pick(ctx, packet, route);
 	/* By order: that a verdict is another one, the verifier of 6.1 does not see. */
 	if (unlikely(verdict < VERDICT_NONE))
 		return verdict;

@@ -18,7 +18,8 @@ enum verdict_action {
 	X(PASS_NOT_IP, "pass_not_ip", PASS,                                                        \
 	  "no whole IPv4 or IPv6 header: ARP, LLDP and the like")                                  \
 	X(PASS_NOT_VIP, "pass_not_vip", PASS, "not addressed to a VIP")                            \
-	X(PASS_ICMP, "pass_icmp", PASS, "ICMP to a VIP, left to the host")                         \
+	X(PASS_ICMP, "pass_icmp", PASS,                                                            \
+	  "ICMP to a VIP that is about no flow of a service, left to the host")                    \
 	X(PASS_NO_SERVICE, "pass_no_service", PASS,                                                \
 	  "no service of this VIP takes the protocol and port; the VIP passes such packets")       \
 	X(PASS_EMPTY_POOL, "pass_empty_pool", PASS,                                                \
@@ -34,6 +35,8 @@ enum verdict_action {
 	X(DROP_EXT_CHAIN, "drop_ext_chain", DROP, "too long a chain of IPv6 extension headers")    \
 	X(DROP_FRAGMENT, "drop_fragment", DROP,                                                    \
 	  "a later fragment of a datagram whose first one is not known, and that was not held")    \
+	X(DROP_ICMP_QUOTE, "drop_icmp_quote", DROP,                                                \
+	  "an ICMP error whose quote does not tell the flow: too short, or a later fragment")      \
 	X(DROP_NO_SERVICE, "drop_no_service", DROP,                                                \
 	  "no service of this VIP takes the protocol and port")                                    \
 	X(DROP_EMPTY_POOL, "drop_empty_pool", DROP, "the service has no backend for the flow")     \
