@@ -56,6 +56,12 @@ double target_run(struct target *target, uint32_t packets);
 /* swap_run - nanoseconds a packet of a program that only swaps MAC addresses, without wrapper. */
 double swap_run(uint32_t packets);
 
+/*
+ * memory_access_ns - one random access to so many bytes (a multiple of 64) of memory in pages of
+ * the usual size, as the maps have: the median of the rounds, which are written to rounds.
+ */
+double memory_access_ns(size_t bytes, double *rounds, size_t round_count);
+
 double table_build_ms(void);
 double table_publish_ms(struct dataplane *dataplane);
 

@@ -112,7 +112,7 @@ static void measure_packets(json_t *figures)
 	const struct bench_limits limits = {
 		.services = 64, .backends = 4096, .slots = 1 << 20, .flows = FLOW_ENTRIES};
 	struct dataplane *dataplane = dataplane_new(&limits);
-	double floor_tx[ROUNDS], floor = 0;
+	double floor_tx[ROUNDS], memory[ROUNDS], floor = 0;
 
 	for (int i = 0; i < ROUNDS; i++)
 		floor_tx[i] = swap_run(PACKETS);
@@ -120,6 +120,7 @@ static void measure_packets(json_t *figures)
 	for (size_t i = 0; i < sizeof(measures) / sizeof(measures[0]); i++)
 		figure(figures, measures[i].name, measure_run(dataplane, &measures[i], &floor));
 	figure(figures, "floor_wrapper_ns", floor);
+	figure(figures, "floor_memory_16mib_ns", memory_access_ns(16u << 20, memory, ROUNDS));
 	figure(figures, "flow_bytes", sizeof(struct flow_bucket) / (double)SLUICE_FLOWS_PER_BUCKET);
 	figure(figures, "flow_table_1mflows_bytes", (double)dataplane->flow_bytes);
 	dataplane_free(dataplane);
