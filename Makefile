@@ -6,6 +6,7 @@
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 DESTDIR ?=
+INSTALL_ROOT = $(DESTDIR)$(PREFIX)
 BUILD   := build$(if $(SAN),/san)
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-7s %s\n' '$1' '$2')
@@ -67,8 +68,8 @@ vpath %.bpf.c bpf tools/lab tools/bench
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check check-kernels soak bench lint format setup install uninstall clean \
-	tests unit-tests compile_commands.json
+.PHONY: all help demo check check-kernels soak bench lint format setup man install uninstall \
+	clean tests unit-tests compile_commands.json
 
 ## all: build build/sluiced and build/sluice (no root needed)
 all: $(BUILD)/sluiced $(BUILD)/sluice $(BPF_OBJ)
@@ -194,19 +195,30 @@ format:
 compile_commands.json:
 	$(Q)bear -- $(MAKE) --always-make --no-print-directory tests >/dev/null
 
+## man: write the manual pages, from what the programs say of themselves, into build/man/
+man: $(BUILD)/sluiced $(BUILD)/sluice
+	$(Q)tools/man $(BUILD)
+
 ## install: install below $(DESTDIR)$(PREFIX)
-install: all
-	$(Q)install -D -m 755 $(BUILD)/sluiced $(DESTDIR)$(PREFIX)/sbin/sluiced
-	$(Q)install -D -m 755 $(BUILD)/sluice $(DESTDIR)$(PREFIX)/bin/sluice
-	$(Q)install -D -m 644 $(BUILD)/bpf/decap.bpf.o $(DESTDIR)$(PREFIX)/lib/sluice/decap.bpf.o
+install: all man
+	$(Q)install -D -m 755 $(BUILD)/sluiced $(INSTALL_ROOT)/sbin/sluiced
+	$(Q)install -D -m 755 $(BUILD)/sluice $(INSTALL_ROOT)/bin/sluice
+	$(Q)install -D -m 644 $(BUILD)/bpf/decap.bpf.o $(INSTALL_ROOT)/lib/sluice/decap.bpf.o
 	$(Q)for p in $(notdir $(wildcard tools/provisioners/*)); do \
 		install -D -m 755 tools/provisioners/$$p \
-			$(DESTDIR)$(PREFIX)/lib/sluice/provisioners/$$p; done
+			$(INSTALL_ROOT)/lib/sluice/provisioners/$$p; done
+	$(Q)install -D -m 644 $(BUILD)/man/sluice.1 $(INSTALL_ROOT)/share/man/man1/sluice.1
+	$(Q)install -D -m 644 $(BUILD)/man/sluiced.8 $(INSTALL_ROOT)/share/man/man8/sluiced.8
+	$(Q)install -D -m 644 docs/sluice.yaml $(INSTALL_ROOT)/share/doc/sluice/sluice.yaml
+	$(Q)install -d $(INSTALL_ROOT)/lib/systemd/system
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|' tools/systemd/sluiced.service \
+		>$(INSTALL_ROOT)/lib/systemd/system/sluiced.service
 
 ## uninstall: remove what install put there
 uninstall:
-	$(Q)rm -f $(DESTDIR)$(PREFIX)/sbin/sluiced $(DESTDIR)$(PREFIX)/bin/sluice
-	$(Q)rm -rf $(DESTDIR)$(PREFIX)/lib/sluice
+	$(Q)rm -f $(addprefix $(INSTALL_ROOT)/,sbin/sluiced bin/sluice share/man/man1/sluice.1 \
+		share/man/man8/sluiced.8 lib/systemd/system/sluiced.service)
+	$(Q)rm -rf $(INSTALL_ROOT)/lib/sluice $(INSTALL_ROOT)/share/doc/sluice
 
 ## clean: remove build/
 clean:

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What `make install` puts below a prefix, and that `make uninstall` takes it away again."""
+
+import re
+import subprocess
+
+from lib.cases import ROOT, case
+
+
+def make(context, target):
+    done = subprocess.run(
+        ["make", "-C", ROOT, target, f"BUILD={context.build}", f"DESTDIR={context.tmp}/root",
+         "PREFIX=/usr"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def installed(context):
+    root = context.tmp / "root"
+    return {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
+
+
+@case("install/programs, pages, unit and example are installed, and removed again", root=False)
+def install(context):
+    make(context, "install")
+    found = installed(context)
+    wanted = {"usr/sbin/sluiced", "usr/bin/sluice", "usr/lib/sluice/decap.bpf.o",
+              "usr/lib/sluice/provisioners/netns", "usr/share/man/man1/sluice.1",
+              "usr/share/man/man8/sluiced.8", "usr/share/doc/sluice/sluice.yaml",
+              "usr/lib/systemd/system/sluiced.service"}
+    assert wanted <= found, wanted - found
+    root = context.tmp / "root"
+    unit = (root / "usr/lib/systemd/system/sluiced.service").read_text()
+    assert "ExecStart=/usr/sbin/sluiced " in unit and "@" not in unit
+    make(context, "uninstall")
+    assert not installed(context), installed(context)
+
+
+@case("install/the manual has a section for each verb, and groff finds no fault in it", root=False)
+def manual(context):
+    make(context, "man")
+    page = context.build / "man" / "sluice.1"
+    text = page.read_text()
+    listed = subprocess.run([context.build / "sluice", "--help"], capture_output=True, text=True,
+                            check=True).stdout
+    verbs = re.findall(r"^  ([a-z]+(?: [a-z]+)*)  ", listed, flags=re.M)
+    assert len(verbs) > 15
+    for verb in verbs:
+        assert verb == "help" or f"\n.SH {verb.upper()}\n" in text, verb
+    for one in [page, context.build / "man" / "sluiced.8"]:
+        done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", one], capture_output=True,
+                              text=True)
+        assert done.returncode == 0 and not done.stderr, done.stderr
