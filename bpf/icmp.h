@@ -9,23 +9,36 @@
 #include "parse.h"
 
 /* RFC 792 and RFC 4443; the kernel's headers of these names bring the C library's along. */
-#define ICMP_UNREACHABLE   3
-#define ICMP_TIME_EXCEEDED 11
-#define ICMP_PARAMETER     12
-#define ICMPV6_UNREACHABLE 1
-#define ICMPV6_PARAMETER   4
+#define ICMP_ECHO_REPLY     0
+#define ICMP_ECHO_REQUEST   8
+#define ICMP_UNREACHABLE    3
+#define ICMP_TIME_EXCEEDED  11
+#define ICMP_PARAMETER      12
+#define ICMPV6_UNREACHABLE  1
+#define ICMPV6_PARAMETER    4
+#define ICMPV6_ECHO_REQUEST 128
+#define ICMPV6_ECHO_REPLY   129
 
-#define ICMP_HEADER_LENGTH 8u
+#define ICMP_HEADER_LENGTH  8u
 /* RFC 792: an error quotes the IP header and so much of what follows. */
 #define QUOTE_TRANSPORT_MIN 8u
 
 enum icmp_kind {
 	ICMP_KIND_OTHER = 0, /* neighbour discovery, redirects, replies: the host's business */
 	ICMP_KIND_ERROR,     /* quotes a packet that did not arrive */
+	ICMP_KIND_ECHO,      /* asks for an answer */
+};
+
+struct icmp_echo {
+	__u8 type, code;
+	__sum16 checksum;
+	__be16 id, sequence;
 };
 
 static __always_inline enum icmp_kind icmp_kind(__u8 family, __u8 type)
 {
+	if (type == (family == 4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST))
+		return ICMP_KIND_ECHO;
 	if (family == 6)
 		return type >= ICMPV6_UNREACHABLE && type <= ICMPV6_PARAMETER ? ICMP_KIND_ERROR
 									      : ICMP_KIND_OTHER;

@@ -7,6 +7,7 @@
 #ifndef BPF_ICMP_ERROR_H
 #define BPF_ICMP_ERROR_H
 
+#include "echo.h"
 #include "icmp.h"
 #include "pick.h"
 #include "service.h"
@@ -85,7 +86,8 @@ noinline __u32 icmp_read(struct xdp_md *ctx, __u32 link_length, __u32 family)
 {
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
-	const void *header = data + (link_length & 31);
+	void *network = data + (link_length & 31);
+	const void *header = network;
 	struct quoted_flow *flow = quoted_flow();
 	struct packet packet = {.key.family = (__u8)family, .link_length = link_length};
 	enum verdict verdict;
@@ -93,8 +95,15 @@ noinline __u32 icmp_read(struct xdp_md *ctx, __u32 link_length, __u32 family)
 
 	if (!flow || parse_destination(data, end, &packet) != VERDICT_NONE)
 		return VERDICT_PASS_ICMP;
-	if (parse_icmp(&header, end, &packet, &room) != ICMP_KIND_ERROR)
+	switch (parse_icmp(&header, end, &packet, &room)) {
+	case ICMP_KIND_OTHER:
 		return VERDICT_PASS_ICMP;
+	case ICMP_KIND_ECHO:
+		return echo_reply(data, network, (__u32)(header - (const void *)network), end,
+				  packet.key.family);
+	case ICMP_KIND_ERROR:
+		break;
+	}
 	verdict = parse_icmp_error(header, end, room, &packet);
 	if (verdict == VERDICT_NONE)
 		flow->key = packet.key;

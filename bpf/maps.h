@@ -25,6 +25,7 @@ const volatile struct settings settings = {
 	.proven_tcp_ticks = 3600,
 	.proven_udp_ticks = 120,
 	.key_mask = 0,
+	.echo_interval_ns = 0,
 };
 
 /* An array that the agent reads and writes through mmap. */
@@ -50,6 +51,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, SLUICE_HELD_RING_SIZE);
 } held_fragments SEC(".maps");
+
+/* How much the data plane may say by itself. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, REPLY_KINDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} reply_buckets SEC(".maps");
 
 /* Interfaces that packets leave by; same index as "egress". */
 struct {

@@ -87,6 +87,8 @@ static __always_inline int verdict_apply(struct xdp_md *ctx, enum verdict verdic
 		return XDP_PASS;
 	case VERDICT_ACTION_DROP:
 		return XDP_DROP;
+	case VERDICT_ACTION_REPLY:
+		return XDP_TX;
 	case VERDICT_ACTION_FORWARD:
 		break;
 	}

@@ -256,6 +256,15 @@ struct flow_bucket {
 	__u64 entries[SLUICE_FLOWS_PER_BUCKET]; /* flow_entry() */
 };
 
+/*
+ * Map "reply_buckets" (per-CPU array): of each kind of packet that the data plane sends by itself,
+ * when its token bucket will be full again, in nanoseconds.
+ */
+enum reply_kind {
+	REPLY_KIND_ECHO = 0,
+	REPLY_KINDS,
+};
+
 /* Map "meta" (array of one): what the maps were made for; checked before they are adopted. */
 struct meta {
 	__u32 abi_version;
@@ -280,7 +289,8 @@ struct settings {
 	__u32 probation_ticks; /* be reused, whoever asks */
 	__u32 proven_tcp_ticks;
 	__u32 proven_udp_ticks;
-	__u32 key_mask; /* lines of service_keys - 1 */
+	__u32 key_mask;         /* lines of service_keys - 1 */
+	__u64 echo_interval_ns; /* between answers to pings, per CPU; 0: left to the host */
 };
 
 #pragma GCC diagnostic pop
@@ -306,7 +316,7 @@ SLUICE_SIZE(struct verdict_counter, 16);
 SLUICE_SIZE(struct flow_counter, 64);
 SLUICE_SIZE(struct flow_bucket, 64);
 SLUICE_SIZE(struct meta, 40);
-SLUICE_SIZE(struct settings, 48);
+SLUICE_SIZE(struct settings, 56);
 #undef SLUICE_SIZE
 
 #endif

@@ -10,6 +10,7 @@
 enum verdict_action {
 	VERDICT_ACTION_PASS,    /* to the host's own stack, bytes untouched */
 	VERDICT_ACTION_FORWARD, /* rewritten, out by the backend's interface */
+	VERDICT_ACTION_REPLY,   /* answered, out by where it came in */
 	VERDICT_ACTION_DROP,
 };
 
@@ -26,6 +27,7 @@ enum verdict_action {
 	  "the service has no backend for the flow and passes such packets to the host")           \
 	X(FORWARD_L2, "forward_l2", FORWARD, "to a backend by its MAC address")                    \
 	X(FORWARD_IPIP, "forward_ipip", FORWARD, "to a backend inside an IP-in-IP tunnel")         \
+	X(REPLY_ECHO, "reply_echo", REPLY, "a ping to a VIP, answered by the data plane")          \
 	X(HOLD_FRAGMENT, "hold_fragment", DROP,                                                    \
 	  "a later fragment that came before the first one; the agent has it until that comes")    \
 	X(DROP_MALFORMED, "drop_malformed", DROP,                                                  \
@@ -37,6 +39,7 @@ enum verdict_action {
 	  "a later fragment of a datagram whose first one is not known, and that was not held")    \
 	X(DROP_ICMP_QUOTE, "drop_icmp_quote", DROP,                                                \
 	  "an ICMP error whose quote does not tell the flow: too short, or a later fragment")      \
+	X(DROP_ECHO_LIMIT, "drop_echo_limit", DROP, "a ping to a VIP above icmp.echo_rate")        \
 	X(DROP_NO_SERVICE, "drop_no_service", DROP,                                                \
 	  "no service of this VIP takes the protocol and port")                                    \
 	X(DROP_EMPTY_POOL, "drop_empty_pool", DROP, "the service has no backend for the flow")     \

@@ -63,6 +63,7 @@ static void maps_size(const struct lab *lab)
 	sluice->rodata->settings.backends_max = LAB_BACKENDS;
 	sluice->rodata->settings.flow_mask = LAB_BUCKETS - 1;
 	sluice->rodata->settings.key_mask = LAB_KEY_LINES - 1;
+	sluice->rodata->settings.echo_interval_ns = LAB_REPLY_INTERVAL_NS;
 }
 
 static void maps_open(struct lab *lab)

@@ -20,7 +20,9 @@
 #define LAB_TABLE_LINES      ((LAB_SLOTS + SLUICE_SLOTS_PER_LINE - 1) / SLUICE_SLOTS_PER_LINE)
 #define LAB_BUCKETS          4096u
 #define LAB_KEY_LINES        16u /* so few that keys spill over */
-#define LAB_SEED             0x5eedULL
+/* Long, as a slow machine must not fill a bucket faster than a test empties it. */
+#define LAB_REPLY_INTERVAL_NS 100000000ULL
+#define LAB_SEED              0x5eedULL
 
 /* Ways out: by where packets come in (the loopback interface), and by another one. */
 #define LAB_EGRESS_SAME  0

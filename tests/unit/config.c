@@ -70,6 +70,8 @@ static void defaults(void **context)
 		assert_int_equal(config->timeouts.probation_ms, 30000);
 		assert_int_equal(config->timeouts.tcp_idle_ms, 3600000);
 		assert_int_equal(config->timeouts.udp_idle_ms, 120000);
+		assert_int_equal(config->icmp.echo, ECHO_ANSWER);
+		assert_int_equal(config->icmp.echo_rate, 1000);
 		assert_int_equal(config->interface_count, 0);
 		assert_int_equal(config->service_count, 0);
 		config_free(config);
@@ -119,6 +121,7 @@ static void every_field(void **context)
 		      "limits: {services: 1, backends: 1048576, slots: 10000, flows: 8}\n"
 		      "timeouts: {closing_ms: 1000, probation_ms: 2000, tcp_idle_ms: 3000, "
 		      "udp_idle_ms: 4000}\n"
+		      "icmp: {echo: pass, echo_rate: 1}\n"
 		      "interfaces: [{name: eth0}, {name: eth1, mode: generic}]\n"
 		      "services:\n"
 		      "- {name: dns.a-1, vip: '2001:db8::53', protocol: udp, port: any, mode: ipip,"
@@ -137,6 +140,8 @@ static void every_field(void **context)
 	assert_int_equal(config->seed, INT64_MAX);
 	assert_int_equal(config->limits.backends, SLUICE_BACKENDS_MAX);
 	assert_int_equal(config->timeouts.udp_idle_ms, 4000);
+	assert_int_equal(config->icmp.echo, ECHO_PASS);
+	assert_int_equal(config->icmp.echo_rate, 1);
 	assert_int_equal(config->interface_count, 2);
 	assert_int_equal(config->interfaces[0].mode, ATTACH_AUTO);
 	assert_int_equal(config->interfaces[1].mode, ATTACH_GENERIC);
@@ -216,7 +221,7 @@ static void wrong_shape(void **context)
 		{"services: &all\n  - *all\n",
 		 "c.yaml:1:11: services[0] is not a section; give 'key: value' lines"},
 		{"? [a]\n: b\n", "c.yaml:1:3: unknown key '?'; known here: agent, limits, "
-				 "timeouts, interfaces, services"},
+				 "timeouts, icmp, interfaces, services"},
 	};
 
 	(void)context;
@@ -241,6 +246,8 @@ static void wrong_agent(void **context)
 		{"limits: {services: 0}\n", "c.yaml:1:10: services 0 is below 1; give 1 to 65536"},
 		{"timeouts:\n  tcp_idle_ms: 5000000\n",
 		 "c.yaml:2:3: tcp_idle_ms 5000000 is above 4000000; give 1000 to 4000000"},
+		{"icmp: {echo: yes}\n", "c.yaml:1:8: echo 'yes' is not known; use answer or pass"},
+		{"icmp: {echo_rate: 0}\n", "c.yaml:1:8: echo_rate 0 is below 1; give 1 to 1000000"},
 		{"interfaces:\n  - mode: auto\n", "c.yaml:2:5: name is missing; add it"},
 		{"interfaces:\n  - name: eth0\n    mode: nativ\n",
 		 "c.yaml:3:5: mode 'nativ' is not known; did you mean native? (auto, native or "

@@ -372,7 +372,7 @@ class Lab:
         return {"pin_dir": self.pin_dir, "socket": self.socket, "state_dir": self.path("state"),
                 "metrics": "127.0.0.1:9980", "owner": "lab-agent"}
 
-    def write_config(self, services, name="sluice.yaml", attach=True, **agent):
+    def write_config(self, services, name="sluice.yaml", attach=True, icmp=None, **agent):
         """Write a config file; JSON is YAML. Returns its path."""
         config = {"agent": {**self.agent_config(), **agent},
                   "limits": {"services": 16, "backends": 512, "slots": 1048576, "flows": 65536},
@@ -380,6 +380,8 @@ class Lab:
                   "services": services}
         if not config["interfaces"]:
             del config["interfaces"]
+        if icmp:
+            config["icmp"] = icmp
         path = self.path(name)
         with open(path, "w", encoding="utf-8") as file:
             json.dump(config, file, indent=2)

@@ -50,6 +50,11 @@ static bool limits_equal(const struct limits_config *a, const struct limits_conf
 	       a->flows == b->flows;
 }
 
+static bool icmp_equal(const struct icmp_config *a, const struct icmp_config *b)
+{
+	return a->echo == b->echo && a->echo_rate == b->echo_rate;
+}
+
 /* What was wanted before, or nothing; *ret_saved is NULL if nothing was saved that can be used. */
 static int saved_load(struct agent *agent, struct desired **ret_saved, struct error *error)
 {
@@ -275,6 +280,8 @@ static int fixed_check(const struct config *old, const struct config *new, struc
 		return fixed_refuse("agent.owner", restart, error);
 	if (memcmp(&old->timeouts, &new->timeouts, sizeof(old->timeouts)))
 		return fixed_refuse("timeouts", restart, error);
+	if (!icmp_equal(&old->icmp, &new->icmp))
+		return fixed_refuse("icmp", restart, error);
 	return 0;
 }
 

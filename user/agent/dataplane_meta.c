@@ -22,6 +22,12 @@ static uint32_t timeout_ticks(uint64_t timeout_ms, uint32_t tick_ms)
 	return ticks ? (uint32_t)ticks : 1;
 }
 
+/* Between packets of a rate per second; 0: none at all. */
+static uint64_t interval_ns(uint32_t rate)
+{
+	return rate ? 1000000000u / rate : 0;
+}
+
 void settings_fill(struct dataplane *dataplane, const struct config *config,
 		   const struct meta *meta)
 {
@@ -46,6 +52,8 @@ void settings_fill(struct dataplane *dataplane, const struct config *config,
 		.probation_ticks = timeout_ticks(config->timeouts.probation_ms, tick_ms),
 		.proven_tcp_ticks = timeout_ticks(config->timeouts.tcp_idle_ms, tick_ms),
 		.proven_udp_ticks = timeout_ticks(config->timeouts.udp_idle_ms, tick_ms),
+		.echo_interval_ns =
+			config->icmp.echo == ECHO_ANSWER ? interval_ns(config->icmp.echo_rate) : 0,
 		.key_mask = service_table_lines(meta->services_max * 2) - 1,
 	};
 }

@@ -18,6 +18,7 @@
 /* Last-seen ticks of about a second wrap at 8,192: twice the longest of these stays below. */
 #define TIMEOUT_MIN_MS 1000
 #define TIMEOUT_MAX_MS 4000000
+#define REPLY_RATE_MAX 1000000
 
 void config_free(struct config *config)
 {
@@ -143,6 +144,19 @@ static void check_timeouts(struct check *check, const struct raw_timeouts *raw,
 	check_out(check, outer);
 }
 
+static void check_icmp(struct check *check, const struct raw_icmp *raw, struct icmp_config *icmp)
+{
+	static const struct raw_icmp absent;
+	size_t outer = check_into(check, "icmp");
+
+	if (!raw)
+		raw = &absent;
+	icmp->echo = check_word(check, "echo", raw->echo, echo_answer_names, ECHO_ANSWER);
+	icmp->echo_rate = (uint32_t)check_number(check, "echo_rate", raw->echo_rate,
+						 (struct range){1, REPLY_RATE_MAX, 1000});
+	check_out(check, outer);
+}
+
 static void check_interface(struct check *check, const struct raw_interface *raw,
 			    struct config *config, struct interface_config *interface)
 {
@@ -229,6 +243,7 @@ static int config_make(struct check *check, const struct raw_config *raw,
 	check_agent(check, raw->agent, config);
 	check_limits(check, raw->limits, &config->limits);
 	check_timeouts(check, raw->timeouts, &config->timeouts);
+	check_icmp(check, raw->icmp, &config->icmp);
 	check_interfaces(check, raw, config);
 	check_services(check, raw, config);
 	if (check->code)

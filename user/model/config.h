@@ -83,6 +83,16 @@ struct timeouts_config {
 	uint64_t closing_ms, probation_ms, tcp_idle_ms, udp_idle_ms;
 };
 
+enum echo_answer {
+	ECHO_ANSWER = 0, /* by the data plane itself */
+	ECHO_PASS,       /* by the host */
+};
+
+struct icmp_config {
+	enum echo_answer echo; /* of pings to a VIP */
+	uint32_t echo_rate;    /* answers per second and CPU */
+};
+
 struct config {
 	char *pin_dir;   /* /sys/fs/bpf/sluice */
 	char *socket;    /* /run/sluice/sluice.sock */
@@ -92,6 +102,7 @@ struct config {
 	uint64_t seed;
 	struct limits_config limits;
 	struct timeouts_config timeouts;
+	struct icmp_config icmp;
 	struct interface_config *interfaces;
 	size_t interface_count;
 	struct service_config *services;
@@ -133,7 +144,8 @@ extern const char *const forward_mode_names[],
 	*const tracking_names[], *const affinity_names[],
 					 *const scheduler_names[],
 						 *const empty_answer_names[],
-							 *const scale_signal_names[],
-								 *const attach_mode_names[];
+							 *const echo_answer_names[],
+								 *const scale_signal_names[],
+									 *const attach_mode_names[];
 
 #endif

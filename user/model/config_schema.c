@@ -41,6 +41,12 @@ static const cyaml_schema_field_t timeouts_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t icmp_fields[] = {
+	TEXT(struct raw_icmp, echo),
+	TEXT(struct raw_icmp, echo_rate),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t interface_fields[] = {
 	TEXT(struct raw_interface, name),
 	TEXT(struct raw_interface, mode),
@@ -111,6 +117,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	SECTION(struct raw_config, agent, agent_fields),
 	SECTION(struct raw_config, limits, limits_fields),
 	SECTION(struct raw_config, timeouts, timeouts_fields),
+	SECTION(struct raw_config, icmp, icmp_fields),
 	LIST(struct raw_config, interfaces, &interface_entry),
 	LIST(struct raw_config, services, &service_entry),
 	CYAML_FIELD_END,

@@ -22,6 +22,10 @@ struct raw_timeouts {
 	char *closing_ms, *probation_ms, *tcp_idle_ms, *udp_idle_ms;
 };
 
+struct raw_icmp {
+	char *echo, *echo_rate;
+};
+
 struct raw_interface {
 	char *name, *mode;
 };
@@ -49,6 +53,7 @@ struct raw_config {
 	struct raw_agent *agent;
 	struct raw_limits *limits;
 	struct raw_timeouts *timeouts;
+	struct raw_icmp *icmp;
 	struct raw_interface *interfaces;
 	unsigned int interfaces_count;
 	struct raw_service *services;

@@ -13,6 +13,7 @@ const char *const tracking_names[] = {"full", "minimal", NULL};
 const char *const affinity_names[] = {"flow", "source", "source_port", NULL};
 const char *const scheduler_names[] = {"maglev", "random", "round_robin", "least_flows", NULL};
 const char *const empty_answer_names[] = {"drop", "pass", NULL};
+const char *const echo_answer_names[] = {"answer", "pass", NULL};
 const char *const scale_signal_names[] = {"packets", "new_flows", "bytes", NULL};
 const char *const attach_mode_names[] = {"auto", "native", "generic", NULL};
 
