@@ -14,6 +14,7 @@
 #include <linux/udp.h>
 
 #include "packet.h"
+#include "quic.h"
 
 #define VLAN_TAG_LENGTH      4
 #define VLAN_TAGS_MAX        2
@@ -22,11 +23,6 @@
 #define IPV4_FRAGMENT_OFFSET CONSTANT_BE16(0x1fff)
 #define IPV6_FRAGMENT_MORE   CONSTANT_BE16(0x0001)
 #define IPV6_FRAGMENT_OFFSET CONSTANT_BE16(0xfff8)
-
-/* RFC 9000, section 17.2: long header form, and its packet types that may open a connection. */
-#define QUIC_LONG_HEADER 0xc0u
-#define QUIC_TYPE_MASK   0x30u
-#define QUIC_TYPE_0RTT   0x10u /* and Initial, which is 0 */
 
 /* A length in host order; the verifiers of 6.1 and 6.12 lose its bound in the swap. */
 static __always_inline __u32 length_read(__be16 word)
@@ -140,17 +136,6 @@ static __always_inline enum verdict parse_tcp(const void *header, const void *en
 	return unlikely(signals_are_bad(packet->signals)) ? VERDICT_DROP_BAD_FLAGS : VERDICT_NONE;
 }
 
-static __always_inline bool quic_is_first(const void *payload, const void *end)
-{
-	const __u8 *bytes = payload;
-
-	if (payload + 5 > end || (bytes[0] & QUIC_LONG_HEADER) != QUIC_LONG_HEADER)
-		return false;
-	if (!(bytes[1] | bytes[2] | bytes[3] | bytes[4])) /* a version negotiation */
-		return false;
-	return (bytes[0] & QUIC_TYPE_MASK) <= QUIC_TYPE_0RTT;
-}
-
 static __always_inline enum verdict parse_udp(const void *header, const void *end, __u32 room,
 					      struct packet *packet)
 {
@@ -160,7 +145,7 @@ static __always_inline enum verdict parse_udp(const void *header, const void *en
 		return VERDICT_DROP_MALFORMED;
 	packet->key.source_port = udp->source;
 	packet->key.destination_port = udp->dest;
-	if (room >= sizeof(*udp) + 5 && quic_is_first(udp + 1, end))
+	if (room >= sizeof(*udp) + QUIC_VERSION_END && quic_is_first(udp + 1, end))
 		packet->signals = SIGNAL_QUIC_FIRST;
 	return VERDICT_NONE;
 }

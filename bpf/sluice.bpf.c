@@ -12,6 +12,7 @@
 #include "packet.h"
 #include "parse.h"
 #include "pick.h"
+#include "quic_pick.h"
 #include "service.h"
 
 /* The family is a constant here, so that either one's path is straight. */
@@ -37,7 +38,8 @@ static __always_inline enum verdict balance(struct xdp_md *ctx, struct packet *p
 		verdict = fragment_follow(ctx, packet, route);
 	} else {
 		verdict = service_find(packet, route);
-		if (verdict == VERDICT_NONE)
+		if (verdict == VERDICT_NONE &&
+		    !(unlikely(route->service->quic_id_length) && quic_pick(ctx, packet, route)))
 			verdict = backend_pick(packet, route);
 		if (unlikely(packet->fragment == FRAGMENT_FIRST))
 			fragment_record(packet, route, verdict);

@@ -140,7 +140,17 @@ struct service {
 	__u8 empty;             /* enum empty_answer */
 	__u8 quic;              /* UDP: a QUIC Initial counts as a TCP SYN does */
 	__u8 protocol;          /* IPPROTO_*: by which the sweep ages its flows */
-	__u8 reserved[33];
+	__u8 quic_id_length; /* UDP: bytes of the server ID in a connection ID; 0: not looked at */
+	__u8 quic_id_offset; /* of the server ID, from the start of the connection ID */
+	__u8 quic_id_config; /* with an offset: the top three bits of the connection ID */
+	__u8 reserved[30];
+};
+
+/* Map "quic_ids" (hash): from a server ID to the backend's index in map "backends". */
+struct quic_key {
+	__u32 service;
+	__u8 id[SLUICE_QUIC_ID_MAX]; /* zeros behind its length */
+	__u8 length;
 };
 
 /* Map "slots" (array): the slot tables of all services; a table starts at a line of its own. */
@@ -302,6 +312,7 @@ SLUICE_SIZE(struct service_target, 8);
 SLUICE_SIZE(struct service_line, 64);
 SLUICE_SIZE(struct vip_filter_line, 64);
 SLUICE_SIZE(struct service, 64);
+SLUICE_SIZE(struct quic_key, 20);
 SLUICE_SIZE(struct slot_line, 64);
 SLUICE_SIZE(union nexthop, 8);
 SLUICE_SIZE(struct backend, 64);

@@ -40,6 +40,9 @@
 /* Bits of the filter in front of the service lookup; see struct vip_filter_line. */
 #define SLUICE_VIP_FILTER_BITS 65536u
 
+/* Bytes of a QUIC server ID, by the draft on QUIC load balancers. */
+#define SLUICE_QUIC_ID_MAX 15u
+
 /* IPv6 extension headers followed before a packet is given up as too long a chain. */
 #define SLUICE_IPV6_EXT_MAX 6
 

@@ -47,6 +47,13 @@ static void refuse(const struct refusal *rows, size_t count)
 	"    protocol: tcp\n"   \
 	"    port: 80\n"
 
+#define DNS                     \
+	"services:\n"           \
+	"  - name: dns\n"       \
+	"    vip: 192.0.2.53\n" \
+	"    protocol: udp\n"   \
+	"    port: 53\n"
+
 static void defaults(void **context)
 {
 	static const char *const empty[] = {"", "# nothing\n", "agent:\nservices:\n",
@@ -93,6 +100,9 @@ static void service_defaults(void **context)
 	assert_int_equal(service->empty, EMPTY_DROP);
 	assert_int_equal(service->unknown_port, EMPTY_DROP);
 	assert_false(service->quic);
+	assert_int_equal(service->quic_id_length, 0);
+	assert_int_equal(service->quic_id_offset, 1);
+	assert_int_equal(service->quic_id_config, 0);
 	assert_int_equal(service->grace_ms, 10000);
 	assert_int_equal(service->drain_ms, 300000);
 	assert_int_equal(service->backends_max, 128);
@@ -126,7 +136,8 @@ static void every_field(void **context)
 		      "services:\n"
 		      "- {name: dns.a-1, vip: '2001:db8::53', protocol: udp, port: any, mode: ipip,"
 		      " tracking: full, affinity: source_port, scheduler: least_flows, empty: pass,"
-		      " unknown_port: pass, quic: true, grace_ms: 0, drain_ms: 1, backends_max: 3,"
+		      " unknown_port: pass, quic: true, quic_id_length: 15, quic_id_offset: 5,"
+		      " quic_id_config: 6, grace_ms: 0, drain_ms: 1, backends_max: 3,"
 		      " backends: [{name: b, address: '2001:db8::1', port: 5353, weight: 0}],"
 		      " autoscale: {provisioner: /x, options: [a=b, c==d, e=], signal: bytes,"
 		      " target: 0.5, min: 2, max: 3, step_down: 4, creating_max: 5, hold_ms: 6,"
@@ -153,6 +164,9 @@ static void every_field(void **context)
 	assert_int_equal(service->empty, EMPTY_PASS);
 	assert_int_equal(service->unknown_port, EMPTY_PASS);
 	assert_true(service->quic);
+	assert_int_equal(service->quic_id_length, 15);
+	assert_int_equal(service->quic_id_offset, 5);
+	assert_int_equal(service->quic_id_config, 6);
 	assert_int_equal(service->grace_ms, 0);
 	assert_int_equal(service->backends[0].port, 5353);
 	assert_int_equal(service->backends[0].weight, 0);
@@ -205,7 +219,8 @@ static void wrong_shape(void **context)
 		{"service:\n", "c.yaml:1:1: unknown key 'service'; did you mean 'services'?"},
 		{WEB "    wait: 1\n",
 		 "c.yaml:6:5: unknown key 'wait'; known here: name, vip, protocol, port, mode, "
-		 "tracking, affinity, scheduler, empty, unknown_port, quic, grace_ms, drain_ms, "
+		 "tracking, affinity, scheduler, empty, unknown_port, quic, "
+		 "quic_id_length, quic_id_offset, quic_id_config, grace_ms, drain_ms, "
 		 "backends_max, backends, autoscale"},
 		{WEB "    backends:\n      - name: a\n        addressx: 10.0.0.1\n",
 		 "c.yaml:8:9: unknown key 'addressx'; did you mean 'address'?"},
@@ -297,6 +312,15 @@ static void wrong_service(void **context)
 		{WEB "    quic: yes\n",
 		 "c.yaml:6:5: quic 'yes' is neither true nor false; give one of them"},
 		{WEB "    quic: true\n", "c.yaml:6:5: quic is for protocol udp; set quic: false"},
+		{WEB "    quic_id_length: 4\n",
+		 "c.yaml:6:5: quic_id_length is for services with quic: true; set that too"},
+		{DNS "    quic: true\n    quic_id_length: 15\n    quic_id_offset: 6\n",
+		 "c.yaml:8:5: a server ID of 15 bytes from byte 6 on is longer than a connection "
+		 "ID, which has at most 20; lower quic_id_offset or quic_id_length"},
+		{DNS "    quic: true\n    quic_id_length: 1\n    backends:\n"
+		     "      - {name: a, address: 10.0.0.1}\n      - {name: b, address: 10.0.1.1}\n",
+		 "c.yaml:10:19: address 10.0.1.1 gives the QUIC server ID of backend a, the last 1 "
+		 "bytes; raise quic_id_length"},
 		{WEB "    backends_max: 0\n",
 		 "c.yaml:6:5: backends_max 0 is below 1; give 1 to 52000"},
 		{WEB "  - {name: web, vip: 192.0.2.81, protocol: tcp, port: 80}\n",
@@ -440,10 +464,11 @@ static void json_backend(void **context)
 static void json_round_trip(void **context)
 {
 	struct config *config = parse(
-		WEB "    backends: [{name: w1, address: 10.0.0.1, port: 8080, weight: 7}]\n"
-		    "    autoscale: {provisioner: /p, target: 0.3, options: ['a=\"b\": [c', d=]}\n"
-		    "  - {name: all, vip: '2001:db8::80', protocol: udp, port: any, quic: true,"
-		    " empty: pass, tracking: minimal}\n");
+		WEB
+		"    backends: [{name: w1, address: 10.0.0.1, port: 8080, weight: 7}]\n"
+		"    autoscale: {provisioner: /p, target: 0.3, options: ['a=\"b\": [c', d=]}\n"
+		"  - {name: all, vip: '2001:db8::80', protocol: udp, port: any, quic: true,"
+		" quic_id_length: 4, quic_id_offset: 0, quic_id_config: 3, empty: pass, tracking: minimal}\n");
 
 	(void)context;
 	for (size_t i = 0; i < config->service_count; i++) {

@@ -314,6 +314,9 @@ static void service_write(struct dataplane *dataplane, const struct pool *pool)
 	record->scheduler = (uint8_t)config->scheduler;
 	record->empty = (uint8_t)config->empty;
 	record->quic = config->quic;
+	record->quic_id_offset = config->quic_id_offset;
+	record->quic_id_config = config->quic_id_config;
+	record->quic_id_length = config->quic_id_length;
 	record->protocol = config->protocol;
 	__atomic_store_n(&record->state, SERVICE_PRESENT, __ATOMIC_RELEASE);
 }
@@ -338,7 +341,7 @@ static int step_execute(struct dataplane *dataplane, const struct plan_step *ste
 		return 0;
 	case PLAN_BACKEND_WRITE:
 		backend_write(dataplane, pool, step->backend);
-		return 0;
+		return quic_id_write(dataplane, pool, step->backend, error);
 	case PLAN_TABLE_PUBLISH:
 		return table_change(dataplane, pool, outcome, error);
 	case PLAN_SERVICE_WRITE:
@@ -356,6 +359,7 @@ static int step_execute(struct dataplane *dataplane, const struct plan_step *ste
 		packets_wait(dataplane->taken_ms);
 		backend_clear(
 			&dataplane->maps.backends[pool->backend_base + step->backend->number]);
+		quic_id_clear(dataplane, pool->backend_base + step->backend->number);
 		return 0;
 	}
 	return error_set(error, -EINVAL, "the plan has a step of unknown kind %d", (int)step->kind);

@@ -36,6 +36,7 @@ struct dataplane_way {
 struct dataplane {
 	struct dataplane_maps maps;
 	struct dataplane_way *ways; /* per backend */
+	struct quic_key *quic_keys; /* per backend: its key in map "quic_ids"; all 0: none */
 	uint64_t *switched_ms;      /* per service: when its table was switched last */
 	uint64_t taken_ms;          /* when a table was switched or a key went last */
 	char pin_dir[PIN_PATH_MAX];
@@ -94,6 +95,15 @@ void settings_fill(struct dataplane *dataplane, const struct config *config,
 void way_write(struct backend *backend, const struct dataplane_way *way);
 /* egress_renew - of adopted maps: forget the interfaces that have gone. */
 void egress_renew(struct dataplane *dataplane);
+
+/* In dataplane_quic.c. */
+
+/* quic_id_write - the backend's server ID, if its service has such; in place of what it had. */
+int quic_id_write(struct dataplane *dataplane, const struct pool *pool,
+		  const struct pool_backend *backend, struct error *error);
+void quic_id_clear(struct dataplane *dataplane, uint32_t backend);
+/* quic_ids_prune - remove from adopted maps the IDs that were not written since the start. */
+void quic_ids_prune(struct dataplane *dataplane);
 
 /* In dataplane_execute.c. */
 

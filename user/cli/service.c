@@ -91,6 +91,13 @@ static const char *tracking_text(const json_t *service, char *buffer, size_t siz
 	return buffer;
 }
 
+static const char *quic_text(const json_t *service)
+{
+	if (!json_is_true(json_object_get(service, "quic")))
+		return "";
+	return field_number(service, "quic_id_length") > 0 ? ", QUIC by connection ID" : ", QUIC";
+}
+
 static void service_print(const json_t *service)
 {
 	char port[NUMBER_TEXT_MAX], packets[NUMBER_TEXT_MAX], bytes[NUMBER_TEXT_MAX],
@@ -106,7 +113,7 @@ static void service_print(const json_t *service)
 	       field_text(service, "mode"), field_text(service, "scheduler"),
 	       field_text(service, "affinity"), tracking_text(service, tracking, sizeof(tracking)),
 	       field_text(service, "empty"), field_text(service, "unknown_port"),
-	       json_is_true(json_object_get(service, "quic")) ? ", QUIC" : "");
+	       quic_text(service));
 	printf("times       grace %s, drain %s\n",
 	       duration_format(field_number(service, "grace_ms") / 1000, grace),
 	       duration_format(field_number(service, "drain_ms") / 1000, drain));
@@ -261,6 +268,24 @@ const struct verb service_verbs[] = {
 				 .key = "quic",
 				 .kind = PARAMETER_FLAG,
 				 .help = "UDP: a QUIC Initial packet starts a new flow"},
+				{.name = "--quic-id-length",
+				 .value = "N",
+				 .key = "quic_id_length",
+				 .kind = PARAMETER_NUMBER,
+				 .maximum = SLUICE_QUIC_ID_MAX,
+				 .help = "bytes of the server ID in QUIC connection IDs; 0 (default): not used"},
+				{.name = "--quic-id-offset",
+				 .value = "N",
+				 .key = "quic_id_offset",
+				 .kind = PARAMETER_NUMBER,
+				 .maximum = 19,
+				 .help = "where the server ID starts in a connection ID (default 1)"},
+				{.name = "--quic-id-config",
+				 .value = "N",
+				 .key = "quic_id_config",
+				 .kind = PARAMETER_NUMBER,
+				 .maximum = 6,
+				 .help = "top three bits of connection IDs with a server ID (default 0)"},
 				{.name = "--grace",
 				 .value = "TIME",
 				 .key = "grace_ms",

@@ -11,7 +11,7 @@
 
 #define EXIT_USAGE     2
 
-#define PARAMETERS_MAX 16
+#define PARAMETERS_MAX 24
 
 enum parameter_kind {
 	PARAMETER_FLAG,

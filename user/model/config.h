@@ -64,6 +64,9 @@ struct service_config {
 	enum empty_answer empty;
 	enum empty_answer unknown_port; /* of the VIP: all its services say the same */
 	bool quic;
+	uint8_t quic_id_length; /* see struct service; 0 = connection IDs are not looked at */
+	uint8_t quic_id_offset;
+	uint8_t quic_id_config;
 	uint64_t grace_ms;     /* UDP: see struct service */
 	uint64_t drain_ms;     /* default deadline of a drain */
 	uint32_t backends_max; /* the largest pool; sizes the slot table */
@@ -135,6 +138,14 @@ void backend_config_clear(struct backend_config *backend);
 
 /* config_slot_count - the prime size of a table for at most backends_max backends. */
 uint32_t config_slot_count(uint32_t backends_max);
+
+/*
+ * quic_server_id - a backend's server ID of quic_id_length bytes: the last ones of its address, an
+ * IPv4 address being read as ::ffff:a.b.c.d. So a server knows its own, and so does every host that
+ * balances to it.
+ */
+void quic_server_id(const struct service_config *service, const struct ip *address,
+		    uint8_t ret_id[SLUICE_QUIC_ID_MAX]);
 
 /* name_valid - whether text may name a service or backend. */
 bool name_valid(const char *text);

@@ -16,6 +16,10 @@
 /* With a quarter and 4 more for retired numbers it still fits in SLUICE_SERVICE_BACKENDS_MAX. */
 #define BACKENDS_MAX_LIMIT 52000u
 
+/* RFC 9000; and the draft on QUIC load balancers, which keeps the last value for "no ID". */
+#define QUIC_ID_MAX     20
+#define QUIC_CONFIG_MAX 6
+
 static const char *const protocol_names[] = {"tcp", "udp", NULL};
 
 static uint32_t number(struct check *check, const char *field, const char *text, uint32_t min,
@@ -31,6 +35,16 @@ void check_backend(struct check *check, const struct raw_backend *raw,
 	backend->address = check_address(check, "address", raw->address);
 	backend->port = (uint16_t)number(check, "port", raw->port, 1, 65535, 0);
 	backend->weight = number(check, "weight", raw->weight, 0, SLUICE_WEIGHT_MAX, 100);
+}
+
+static bool same_server_id(const struct service_config *service, const struct ip *a,
+			   const struct ip *b)
+{
+	uint8_t ids[2][SLUICE_QUIC_ID_MAX];
+
+	quic_server_id(service, a, ids[0]);
+	quic_server_id(service, b, ids[1]);
+	return service->quic_id_length && !memcmp(ids[0], ids[1], sizeof(ids[0]));
 }
 
 /* A backend beside those before it. */
@@ -55,6 +69,11 @@ static void check_backend_beside(struct check *check, const struct service_confi
 			check_fail(check, "address",
 				   "address %s is that of backend %s already; remove one", text,
 				   service->backends[i].name);
+		if (same_server_id(service, &service->backends[i].address, &backend->address))
+			check_fail(check, "address",
+				   "address %s gives the QUIC server ID of backend %s, the last %d "
+				   "bytes; raise quic_id_length",
+				   text, service->backends[i].name, service->quic_id_length);
 	}
 }
 
@@ -174,6 +193,14 @@ static void check_service_fits(struct check *check, const struct service_config 
 			   "scheduler %s needs tracking: full, or its flows cannot be found again; "
 			   "use maglev with tracking: minimal",
 			   scheduler_names[service->scheduler]);
+	if (service->quic_id_length && !service->quic)
+		check_fail(check, "quic_id_length",
+			   "quic_id_length is for services with quic: true; set that too");
+	if (service->quic_id_offset + service->quic_id_length > QUIC_ID_MAX)
+		check_fail(check, "quic_id_offset",
+			   "a server ID of %d bytes from byte %d on is longer than a connection "
+			   "ID, which has at most %d; lower quic_id_offset or quic_id_length",
+			   service->quic_id_length, service->quic_id_offset, QUIC_ID_MAX);
 	if (service->quic && service->protocol != IPPROTO_UDP)
 		check_fail(check, "quic", "quic is for protocol udp; set quic: false");
 }
@@ -197,6 +224,12 @@ void check_service(struct check *check, const struct raw_service *raw,
 	service->unknown_port =
 		check_word(check, "unknown_port", raw->unknown_port, empty_answer_names, 0);
 	service->quic = check_bool(check, "quic", raw->quic, false);
+	service->quic_id_length = (uint8_t)number(check, "quic_id_length", raw->quic_id_length, 0,
+						  SLUICE_QUIC_ID_MAX, 0);
+	service->quic_id_offset = (uint8_t)number(check, "quic_id_offset", raw->quic_id_offset, 0,
+						  QUIC_ID_MAX - 1, 1);
+	service->quic_id_config = (uint8_t)number(check, "quic_id_config", raw->quic_id_config, 0,
+						  QUIC_CONFIG_MAX, 0);
 	service->grace_ms = number(check, "grace_ms", raw->grace_ms, 0, HOUR_MS, 10000);
 	service->drain_ms = number(check, "drain_ms", raw->drain_ms, 0, WEEK_MS, 300000);
 	service->backends_max =

@@ -32,6 +32,16 @@ uint32_t config_slot_count(uint32_t backends_max)
 	return SLUICE_SLOTS_HUGE;
 }
 
+void quic_server_id(const struct service_config *service, const struct ip *address,
+		    uint8_t ret_id[SLUICE_QUIC_ID_MAX])
+{
+	const uint8_t *bytes = (const uint8_t *)address->word;
+
+	memset(ret_id, 0, SLUICE_QUIC_ID_MAX);
+	memcpy(ret_id, bytes + sizeof(address->word) - service->quic_id_length,
+	       service->quic_id_length);
+}
+
 bool name_valid(const char *text)
 {
 	static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";

@@ -115,12 +115,18 @@ static bool same_key(const struct service_config *a, const struct service_config
 	return a->protocol == b->protocol && a->port == b->port && ip_equal(&a->vip, &b->vip);
 }
 
+static bool same_quic_id(const struct service_config *a, const struct service_config *b)
+{
+	return a->quic_id_length == b->quic_id_length && a->quic_id_offset == b->quic_id_offset &&
+	       a->quic_id_config == b->quic_id_config;
+}
+
 /* Whether the record of the service in the kernel would differ. */
 static bool same_record(const struct service_config *a, const struct service_config *b)
 {
 	return a->tracking == b->tracking && a->affinity == b->affinity &&
 	       a->scheduler == b->scheduler && a->empty == b->empty && a->quic == b->quic &&
-	       a->grace_ms == b->grace_ms;
+	       same_quic_id(a, b) && a->grace_ms == b->grace_ms;
 }
 
 static const struct pool *state_pool_of_key(const struct state *state,
@@ -201,7 +207,8 @@ static int backends_write(struct plan *plan, const struct pair *pair)
 			continue;
 		before = pair->old_index ? pair->old_index[backend->number] : NULL;
 		if (!before || !same_place(before, backend) ||
-		    pair->old_pool->service->mode != pool->service->mode)
+		    pair->old_pool->service->mode != pool->service->mode ||
+		    pair->old_pool->service->quic_id_length != pool->service->quic_id_length)
 			code = step_add(plan, PLAN_BACKEND_WRITE, pool, backend, false);
 	}
 	return code;
