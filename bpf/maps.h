@@ -60,6 +60,23 @@ struct {
 	__type(value, __u64);
 } reply_buckets SEC(".maps");
 
+/* Sources that are denied or allowed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 2 * SLUICE_GUARD_PREFIXES_MAX); /* old and new ones, for a moment */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct guard_prefix_key);
+	__type(value, __u32);
+} guard_prefixes SEC(".maps");
+
+/* Sources that opened flows of services that limit them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SLUICE_GUARD_SOURCES_MAX);
+	__type(key, struct guard_source_key);
+	__type(value, __u64);
+} guard_sources SEC(".maps");
+
 /* Interfaces that packets leave by; same index as "egress". */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
@@ -81,6 +98,8 @@ SHARED_ARRAY(backend_loads, struct backend_load, 1);
 SHARED_ARRAY(egress, struct egress, SLUICE_EGRESS_MAX);
 /* The flow table. */
 SHARED_ARRAY(flows, struct flow_bucket, 1);
+/* Limits of new flows, by service. */
+SHARED_ARRAY(guard_limits, struct guard_limit, 1);
 /* Counters: one record for each CPU and thing. */
 SHARED_ARRAY(backend_counters, struct counter, 1);
 SHARED_ARRAY(service_counters, struct counter, 1);

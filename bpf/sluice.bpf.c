@@ -7,6 +7,7 @@
 #include "count.h"
 #include "forward.h"
 #include "fragment.h"
+#include "guard.h"
 #include "icmp_error.h"
 #include "maps.h"
 #include "packet.h"
@@ -38,6 +39,8 @@ static __always_inline enum verdict balance(struct xdp_md *ctx, struct packet *p
 		verdict = fragment_follow(ctx, packet, route);
 	} else {
 		verdict = service_find(packet, route);
+		if (verdict == VERDICT_NONE && unlikely(route->service->guard))
+			verdict = guard_check(packet, route);
 		if (verdict == VERDICT_NONE &&
 		    !(unlikely(route->service->quic_id_length) && quic_pick(ctx, packet, route)))
 			verdict = backend_pick(packet, route);

@@ -13,6 +13,7 @@
 
 #include "sluice/flow.h"
 #include "sluice/fragment.h"
+#include "sluice/guard.h"
 #include "sluice/hash.h"
 #include "sluice/limits.h"
 #include "sluice/verdict.h"
@@ -143,7 +144,8 @@ struct service {
 	__u8 quic_id_length; /* UDP: bytes of the server ID in a connection ID; 0: not looked at */
 	__u8 quic_id_offset; /* of the server ID, from the start of the connection ID */
 	__u8 quic_id_config; /* with an offset: the top three bits of the connection ID */
-	__u8 reserved[30];
+	__u8 guard;          /* GUARD_*: what the guard is to ask; 0: nothing */
+	__u8 reserved[29];
 };
 
 /* Map "quic_ids" (hash): from a server ID to the backend's index in map "backends". */

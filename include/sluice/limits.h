@@ -7,7 +7,7 @@
  * Version of everything in this folder that lives in a map. Checked before pinned maps are
  * adopted; raise it with any change of a layout or of the meaning of a field.
  */
-#define SLUICE_ABI_VERSION 5
+#define SLUICE_ABI_VERSION 6
 
 /* Slots are packed 16 to a value (one cache line): array maps round each value up to 8 bytes. */
 #define SLUICE_SLOTS_PER_LINE 16
@@ -45,5 +45,11 @@
 
 /* IPv6 extension headers followed before a packet is given up as too long a chain. */
 #define SLUICE_IPV6_EXT_MAX 6
+
+/* Prefixes of the guard, in all lists together; they take memory only when there are any. */
+#define SLUICE_GUARD_PREFIXES_MAX 524288u
+
+/* Sources whose new flows are limited at once; the one that was idle longest gives way. */
+#define SLUICE_GUARD_SOURCES_MAX 65536u
 
 #endif

@@ -40,6 +40,9 @@ enum verdict_action {
 	X(DROP_ICMP_QUOTE, "drop_icmp_quote", DROP,                                                \
 	  "an ICMP error whose quote does not tell the flow: too short, or a later fragment")      \
 	X(DROP_ECHO_LIMIT, "drop_echo_limit", DROP, "a ping to a VIP above icmp.echo_rate")        \
+	X(DROP_DENIED, "drop_denied", DROP, "from a source that the guard denies")                 \
+	X(DROP_NEW_FLOW_LIMIT, "drop_new_flow_limit", DROP,                                        \
+	  "would open a flow, and its source has opened as many as the service's limit lets it")   \
 	X(DROP_NO_SERVICE, "drop_no_service", DROP,                                                \
 	  "no service of this VIP takes the protocol and port")                                    \
 	X(DROP_EMPTY_POOL, "drop_empty_pool", DROP, "the service has no backend for the flow")     \

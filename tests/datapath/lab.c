@@ -15,6 +15,7 @@
 
 #include "base/ip.h"
 #include "decap.skel.h"
+#include "model/guard.h"
 #include "model/table.h"
 #include "sluice.skel.h"
 #include "sluice/service_table.h"
@@ -49,6 +50,7 @@ static void maps_size(const struct lab *lab)
 
 	bpf_map__set_max_entries(sluice->maps.service_keys, LAB_KEY_LINES);
 	bpf_map__set_max_entries(sluice->maps.services, LAB_SERVICES);
+	bpf_map__set_max_entries(sluice->maps.guard_limits, LAB_SERVICES);
 	bpf_map__set_max_entries(sluice->maps.backends, LAB_BACKENDS);
 	bpf_map__set_max_entries(sluice->maps.backend_loads, LAB_BACKENDS);
 	bpf_map__set_max_entries(sluice->maps.slots, LAB_SERVICES * LAB_TABLE_LINES);
@@ -72,6 +74,7 @@ static void maps_open(struct lab *lab)
 	lab->service_keys = map_memory(lab->sluice->maps.service_keys);
 	lab->vip_filter = map_memory(lab->sluice->maps.vip_filter);
 	lab->services = map_memory(lab->sluice->maps.services);
+	lab->guard_limits = map_memory(lab->sluice->maps.guard_limits);
 	lab->slots = map_memory(lab->sluice->maps.slots);
 	lab->backends = map_memory(lab->sluice->maps.backends);
 	lab->loads = map_memory(lab->sluice->maps.backend_loads);
@@ -119,6 +122,7 @@ int lab_free(void **state)
 	map_memory_free(lab->sluice->maps.service_keys, lab->service_keys);
 	map_memory_free(lab->sluice->maps.vip_filter, lab->vip_filter);
 	map_memory_free(lab->sluice->maps.services, lab->services);
+	map_memory_free(lab->sluice->maps.guard_limits, lab->guard_limits);
 	map_memory_free(lab->sluice->maps.slots, lab->slots);
 	map_memory_free(lab->sluice->maps.backends, lab->backends);
 	map_memory_free(lab->sluice->maps.backend_loads, lab->loads);
@@ -143,6 +147,19 @@ static void fragments_clear(struct lab *lab)
 		bpf_map_delete_elem(fd, &key);
 }
 
+static void guard_clear(struct lab *lab)
+{
+	int prefixes = bpf_map__fd(lab->sluice->maps.guard_prefixes);
+	int sources = bpf_map__fd(lab->sluice->maps.guard_sources);
+	struct guard_prefix_key prefix;
+	struct guard_source_key source;
+
+	while (!bpf_map_get_next_key(prefixes, NULL, &prefix))
+		bpf_map_delete_elem(prefixes, &prefix);
+	while (!bpf_map_get_next_key(sources, NULL, &source))
+		bpf_map_delete_elem(sources, &source);
+}
+
 static void egress_fill(struct lab *lab, uint32_t index, uint32_t ifindex)
 {
 	uint32_t port = INGRESS_IFINDEX;
@@ -157,9 +174,11 @@ int lab_reset(void **state)
 	struct lab *lab = *state;
 
 	fragments_clear(lab);
+	guard_clear(lab);
 	memset(lab->service_keys, 0, map_bytes(lab->sluice->maps.service_keys));
 	memset(lab->vip_filter, 0, map_bytes(lab->sluice->maps.vip_filter));
 	memset(lab->services, 0, map_bytes(lab->sluice->maps.services));
+	memset(lab->guard_limits, 0, map_bytes(lab->sluice->maps.guard_limits));
 	memset(lab->backends, 0, map_bytes(lab->sluice->maps.backends));
 	memset(lab->loads, 0, map_bytes(lab->sluice->maps.backend_loads));
 	memset(lab->flows, 0, map_bytes(lab->sluice->maps.flows));
@@ -274,6 +293,54 @@ void lab_table(struct lab *lab, uint32_t service, const uint32_t *weights, uint3
 	assert_int_equal(table_build(members, count, LAB_SLOTS, owners), 0);
 	for (uint32_t slot = 0; slot < LAB_SLOTS; slot++)
 		*slot_place(lab, service, slot) = slot_word(owners[slot], owners[slot]);
+}
+
+void lab_guard(struct lab *lab, uint32_t service, const char *prefix, enum guard_answer answer)
+{
+	int fd = bpf_map__fd(lab->sluice->maps.guard_prefixes);
+	struct guard_prefix_key key;
+	struct prefix parsed;
+	uint32_t word;
+
+	assert_int_equal(prefix_parse(prefix, &parsed, NULL), 0);
+	guard_prefix_key_fill(&key, service, &parsed);
+	word = guard_prefix_word(answer, parsed.length);
+	if (answer == GUARD_NONE)
+		assert_int_equal(bpf_map_delete_elem(fd, &key), 0);
+	else
+		assert_int_equal(bpf_map_update_elem(fd, &key, &word, BPF_ANY), 0);
+}
+
+void lab_guard_limit(struct lab *lab, uint32_t service, uint32_t rate, uint32_t burst,
+		     uint32_t prefix4, uint32_t prefix6)
+{
+	const struct new_flow_limit limit = {rate, burst, prefix4, prefix6};
+
+	guard_limit_fill(&lab->guard_limits[service], &limit);
+	lab->services[service].guard |= GUARD_LIMIT;
+}
+
+void lab_guard_source_age(struct lab *lab, const struct guard_source_key *key, uint64_t age_ns)
+{
+	int fd = bpf_map__fd(lab->sluice->maps.guard_sources);
+	uint64_t full;
+
+	assert_int_equal(bpf_map_lookup_elem(fd, key, &full), 0);
+	full -= age_ns;
+	assert_int_equal(bpf_map_update_elem(fd, key, &full, BPF_EXIST), 0);
+}
+
+size_t lab_guard_sources(struct lab *lab)
+{
+	int fd = bpf_map__fd(lab->sluice->maps.guard_sources);
+	struct guard_source_key key, *previous = NULL;
+	size_t count = 0;
+
+	while (!bpf_map_get_next_key(fd, previous, &key)) {
+		previous = &key;
+		count++;
+	}
+	return count;
 }
 
 static struct verdict_counter verdict_sum(const struct lab *lab, uint32_t verdict)

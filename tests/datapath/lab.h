@@ -35,6 +35,7 @@ struct lab {
 	struct service_line *service_keys;
 	struct vip_filter_line *vip_filter;
 	struct service *services;
+	struct guard_limit *guard_limits;
 	struct slot_line *slots;
 	struct backend *backends;
 	struct backend_load *loads;
@@ -74,6 +75,22 @@ void lab_slots(struct lab *lab, uint32_t service, uint32_t current, uint32_t pre
 
 /* lab_table - weights of backends 0..count: build their Maglev table and publish it, settled. */
 void lab_table(struct lab *lab, uint32_t service, const uint32_t *weights, uint32_t count);
+
+/*
+ * lab_guard - the guard's answer for a prefix of sources, of a service or (GUARD_ALL) of all; with
+ * GUARD_NONE the prefix goes. The bits of the services say what is asked: the case sets them.
+ */
+void lab_guard(struct lab *lab, uint32_t service, const char *prefix, enum guard_answer answer);
+
+/* lab_guard_limit - so many new flows a second, so many at once, from each prefix so long. */
+void lab_guard_limit(struct lab *lab, uint32_t service, uint32_t rate, uint32_t burst,
+		     uint32_t prefix4, uint32_t prefix6);
+
+/* lab_guard_source_age - as if this time had passed for the bucket of these sources. */
+void lab_guard_source_age(struct lab *lab, const struct guard_source_key *key, uint64_t age_ns);
+
+/* lab_guard_sources - buckets that there are. */
+size_t lab_guard_sources(struct lab *lab);
 
 /* lab_run - one frame through the data plane. */
 void lab_run(struct lab *lab, const struct frame *frame, struct result *ret_result);

@@ -221,7 +221,7 @@ static void wrong_shape(void **context)
 		 "c.yaml:6:5: unknown key 'wait'; known here: name, vip, protocol, port, mode, "
 		 "tracking, affinity, scheduler, empty, unknown_port, quic, "
 		 "quic_id_length, quic_id_offset, quic_id_config, grace_ms, drain_ms, "
-		 "backends_max, backends, autoscale"},
+		 "backends_max, backends, autoscale, guard"},
 		{WEB "    backends:\n      - name: a\n        addressx: 10.0.0.1\n",
 		 "c.yaml:8:9: unknown key 'addressx'; did you mean 'address'?"},
 		{WEB "    port: 81\n", "c.yaml:6:5: key 'port' is here twice; remove one"},
@@ -236,7 +236,7 @@ static void wrong_shape(void **context)
 		{"services: &all\n  - *all\n",
 		 "c.yaml:1:11: services[0] is not a section; give 'key: value' lines"},
 		{"? [a]\n: b\n", "c.yaml:1:3: unknown key '?'; known here: agent, limits, "
-				 "timeouts, icmp, interfaces, services"},
+				 "timeouts, icmp, guard, interfaces, services"},
 	};
 
 	(void)context;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "agent/agent_start.h"
+#include "agent/guard.h"
 #include "agent/saved.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -46,6 +47,23 @@ uint32_t agent_live(const struct agent *agent, const struct pool *pool,
 	return id == NO_NUMBER ? 0 : sweeper_live(agent->sweeper, id);
 }
 
+int agent_config_parse(const char *text, size_t length, const char *name,
+		       struct config **ret_config, struct error *error)
+{
+	struct config *config;
+	int err = config_parse(text, length, name, &config, error);
+
+	if (err)
+		return err;
+	/* Whatever is wrong with a file that the config names: the config is wrong. */
+	if (config_load_lists(config, file_read, error)) {
+		config_free(config);
+		return -EINVAL;
+	}
+	*ret_config = config;
+	return 0;
+}
+
 int agent_config_read(const char *path, struct config **ret_config, struct error *error)
 {
 	size_t length;
@@ -54,7 +72,7 @@ int agent_config_read(const char *path, struct config **ret_config, struct error
 
 	if (err)
 		return err;
-	err = config_parse(text, length, path, ret_config, error);
+	err = agent_config_parse(text, length, path, ret_config, error);
 	free(text);
 	return err;
 }
@@ -105,12 +123,16 @@ int agent_save(struct agent *agent, const struct desired *desired, struct error 
 static void change_undo(struct agent *agent, const struct desired *draft)
 {
 	struct error error = {""};
+	struct guard_changes changes = {0};
 	struct plan_outcome outcome;
 	struct plan *back = NULL;
 	int err = plan_make(draft->state, agent->desired->state, &back);
 
 	if (!err)
+		err = guard_begin(agent, draft, agent->desired, &changes, &error);
+	if (!err)
 		err = agent_execute(agent, back, &outcome, &error);
+	guard_end(agent, draft, agent->desired, &changes);
 	if (err)
 		log_error("a failed change could not be taken back whole: %s; restart sluiced",
 			  *error.text ? error.text : strerror(-err));
@@ -124,6 +146,7 @@ static void change_undo(struct agent *agent, const struct desired *draft)
 static int change_carry_out(struct agent *agent, struct desired *draft,
 			    struct agent_outcome *ret_outcome, struct error *error)
 {
+	struct guard_changes changes = {0};
 	struct plan_outcome outcome = {0};
 	struct plan *plan;
 	bool retires;
@@ -134,11 +157,15 @@ static int change_carry_out(struct agent *agent, struct desired *draft,
 	err = agent_save(agent, draft, error);
 	if (err)
 		goto out;
-	err = agent_execute(agent, plan, &outcome, error);
+	err = guard_begin(agent, agent->desired, draft, &changes, error);
+	if (!err)
+		err = agent_execute(agent, plan, &outcome, error);
 	if (err) {
+		guard_changes_clear(&changes);
 		change_undo(agent, draft);
 		goto out;
 	}
+	guard_end(agent, agent->desired, draft, &changes);
 	if (ret_outcome)
 		*ret_outcome = (struct agent_outcome){plan->step_count, outcome.slots_moved};
 	retires = plan_retires(plan);

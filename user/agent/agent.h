@@ -77,6 +77,10 @@ int agent_apply(struct agent *agent, struct config *config, struct agent_outcome
 /* agent_reload - agent_apply of the config file, read again. */
 int agent_reload(struct agent *agent, struct agent_outcome *ret_outcome, struct error *error);
 
+/* agent_config_parse - config_parse, with the list files that the config names. */
+int agent_config_parse(const char *text, size_t length, const char *name,
+		       struct config **ret_config, struct error *error);
+
 /* agent_config_read - read and check a config file. */
 int agent_config_read(const char *path, struct config **ret_config, struct error *error);
 

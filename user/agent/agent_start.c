@@ -13,6 +13,7 @@
 #include "agent/api_http.h"
 #include "agent/dataplane_maps.h"
 #include "agent/fragment.h"
+#include "agent/guard.h"
 #include "agent/metrics.h"
 #include "agent/saved.h"
 #include "agent/scaler.h"
@@ -100,6 +101,8 @@ static int desired_load(struct agent *agent, struct error *error)
 		err = error_set(error, -ENOMEM, "state: out of memory");
 	if (!err)
 		err = state_apply(desired->state, agent->config, error);
+	if (!err)
+		err = guard_apply(desired->guard, agent->config, error);
 	if (!err && saved)
 		err = desired_settle(desired, saved, error);
 	desired_free(saved);
@@ -114,6 +117,7 @@ static int desired_load(struct agent *agent, struct error *error)
 static int desired_assert(struct agent *agent, struct error *error)
 {
 	struct state *empty = state_new(&agent->config->limits);
+	struct guard_changes changes = {0};
 	struct plan_outcome outcome;
 	struct plan *plan = NULL;
 	int err = empty ? plan_make(empty, agent->desired->state, &plan) : -ENOMEM;
@@ -123,10 +127,18 @@ static int desired_assert(struct agent *agent, struct error *error)
 	if (!err)
 		err = agent_save(agent, agent->desired, error);
 	if (!err)
+		err = guard_begin_adopted(agent, agent->desired, &changes, error);
+	if (!err)
 		err = agent_execute(agent, plan, &outcome, error);
 	plan_free(plan);
 	state_free(empty);
-	return err ? err : dataplane_prune(agent->dataplane, agent->desired->state, error);
+	if (!err)
+		err = dataplane_prune(agent->dataplane, agent->desired->state, error);
+	if (err)
+		guard_changes_clear(&changes);
+	else
+		guard_end_adopted(agent, &changes);
+	return err;
 }
 
 static int interfaces_attach(struct agent *agent, struct error *error)
@@ -328,7 +340,9 @@ static void interfaces_restore(struct agent *agent, const struct dataplane_inter
 
 static int apply_edit(struct desired *draft, void *context, struct error *error)
 {
-	return state_apply(draft->state, context, error);
+	int err = state_apply(draft->state, context, error);
+
+	return err ? err : guard_apply(draft->guard, context, error);
 }
 
 int agent_apply(struct agent *agent, struct config *config, struct agent_outcome *ret_outcome,

@@ -47,4 +47,9 @@ int api_interface_delete(struct api_call *call, struct error *error);
 /* api_flows.c */
 int api_flows_get(struct api_call *call, struct error *error);
 
+/* api_guard.c */
+int api_guard_get(struct api_call *call, struct error *error);
+int api_guard_put(struct api_call *call, struct error *error);
+int api_guard_delete(struct api_call *call, struct error *error);
+
 #endif

@@ -67,8 +67,8 @@ int api_config_post(struct api_call *call, struct error *error)
 	const char *name = http_query(call->request, "name");
 	struct agent_outcome outcome = {0};
 	struct config *config;
-	int err = config_parse(call->request->body, call->request->body_length,
-			       name && *name ? name : "config", &config, error);
+	int err = agent_config_parse(call->request->body, call->request->body_length,
+				     name && *name ? name : "config", &config, error);
 
 	if (!err)
 		err = agent_apply(call->agent, config, &outcome, error);

@@ -38,7 +38,7 @@ struct map_size {
 	size_t place; /* of its pointer in struct dataplane_maps, or NOT_MAPPED */
 };
 
-#define MAP_SIZES  15
+#define MAP_SIZES  16
 #define PLACE(map) offsetof(struct dataplane_maps, map)
 
 static void map_sizes_fill(const struct meta *meta, struct map_size sizes[MAP_SIZES])
@@ -54,6 +54,7 @@ static void map_sizes_fill(const struct meta *meta, struct map_size sizes[MAP_SI
 		{"vip_filter", SLUICE_VIP_FILTER_BITS / 512, sizeof(struct vip_filter_line),
 		 PLACE(vip_filter)},
 		{"services", services, sizeof(struct service), PLACE(services)},
+		{"guard_limits", services, sizeof(struct guard_limit), PLACE(guard_limits)},
 		{"slots", meta->slot_lines, sizeof(struct slot_line), PLACE(slots)},
 		{"backends", backends, sizeof(struct backend), PLACE(backends)},
 		{"backend_loads", backends, sizeof(struct backend_load), PLACE(loads)},

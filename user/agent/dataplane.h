@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/ip.h"
 #include "model/config.h"
+#include "model/guard_list.h"
 #include "model/plan.h"
 #include "sluice/abi.h"
 
@@ -110,6 +111,25 @@ int dataplane_execute(struct dataplane *dataplane, const struct plan *plan,
  * services, then backends. Returns 0 or -errno.
  */
 int dataplane_prune(struct dataplane *dataplane, const struct state *state, struct error *error);
+
+/* ------------------------------------------------------------------ guard */
+
+/*
+ * dataplane_guard_write, dataplane_guard_remove - prefixes, in their order; each is seen by packets
+ * at once. What is there already is written over; what is to go and is not there is no error.
+ * Returns 0 or -errno after a part of them.
+ */
+int dataplane_guard_write(struct dataplane *dataplane, const struct guard_write *writes,
+			  size_t count, struct error *error);
+int dataplane_guard_remove(struct dataplane *dataplane, const struct guard_write *removals,
+			   size_t count, struct error *error);
+
+/* dataplane_guard_read - all prefixes that are there; the array is the caller's. 0 or -ENOMEM. */
+int dataplane_guard_read(const struct dataplane *dataplane, struct guard_write **ret_writes,
+			 size_t *ret_count);
+
+/* dataplane_guard_bits - GUARD_COMMON and GUARD_OWN of a service, also before it is there. */
+void dataplane_guard_bits(struct dataplane *dataplane, uint32_t service, uint8_t bits);
 
 /* ------------------------------------------------------------------ next hops */
 

@@ -318,6 +318,7 @@ static void service_write(struct dataplane *dataplane, const struct pool *pool)
 	record->quic_id_config = config->quic_id_config;
 	record->quic_id_length = config->quic_id_length;
 	record->protocol = config->protocol;
+	guard_limit_write(dataplane, pool->id, &config->new_flow_limit);
 	__atomic_store_n(&record->state, SERVICE_PRESENT, __ATOMIC_RELEASE);
 }
 

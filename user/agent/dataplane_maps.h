@@ -12,6 +12,7 @@ struct dataplane_maps {
 	struct service_line *service_keys;
 	struct vip_filter_line *vip_filter;
 	struct service *services;
+	struct guard_limit *guard_limits;
 	struct slot_line *slots;
 	struct backend *backends;
 	struct backend_load *loads;

@@ -105,6 +105,12 @@ void quic_id_clear(struct dataplane *dataplane, uint32_t backend);
 /* quic_ids_prune - remove from adopted maps the IDs that were not written since the start. */
 void quic_ids_prune(struct dataplane *dataplane);
 
+/* In dataplane_guard.c. */
+
+/* guard_limit_write - the limit of a service's new flows, with its bit in the service's record. */
+void guard_limit_write(struct dataplane *dataplane, uint32_t service,
+		       const struct new_flow_limit *limit);
+
 /* In dataplane_execute.c. */
 
 struct table_member;

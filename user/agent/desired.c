@@ -6,6 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void orphan_clear(struct orphan *orphan)
+{
+	free(orphan->name);
+	free(orphan->provisioner);
+	json_decref(orphan->options);
+}
+
 struct desired *desired_new(const struct limits_config *limits)
 {
 	struct desired *desired = calloc(1, sizeof(*desired));
@@ -13,18 +20,12 @@ struct desired *desired_new(const struct limits_config *limits)
 	if (!desired)
 		return NULL;
 	desired->state = state_new(limits);
-	if (!desired->state) {
-		free(desired);
+	desired->guard = guard_new();
+	if (!desired->state || !desired->guard) {
+		desired_free(desired);
 		return NULL;
 	}
 	return desired;
-}
-
-static void orphan_clear(struct orphan *orphan)
-{
-	free(orphan->name);
-	free(orphan->provisioner);
-	json_decref(orphan->options);
 }
 
 void desired_free(struct desired *desired)
@@ -34,6 +35,7 @@ void desired_free(struct desired *desired)
 	for (size_t i = 0; i < desired->orphan_count; i++)
 		orphan_clear(&desired->orphans[i]);
 	free(desired->orphans);
+	guard_free(desired->guard);
 	state_free(desired->state);
 	free(desired);
 }
@@ -85,7 +87,8 @@ struct desired *desired_clone(const struct desired *desired)
 	if (!clone)
 		return NULL;
 	clone->state = state_clone(desired->state);
-	if (!clone->state)
+	clone->guard = guard_clone(desired->guard);
+	if (!clone->state || !clone->guard)
 		goto failed;
 	for (size_t i = 0; i < desired->orphan_count; i++) {
 		const struct orphan *from = &desired->orphans[i];
@@ -126,6 +129,7 @@ static int pool_orphans(struct desired *desired, const struct pool *old_pool)
 
 int desired_settle(struct desired *desired, const struct desired *old, struct error *error)
 {
+	guard_prune(desired->guard, desired->state);
 	for (size_t i = 0; i < old->state->pool_count; i++) {
 		int err = pool_orphans(desired, &old->state->pools[i]);
 
@@ -154,13 +158,15 @@ static int orphans_to_json(const struct desired *desired, json_t *list)
 json_t *desired_to_json(const struct desired *desired)
 {
 	json_t *state = state_to_json(desired->state), *orphans = json_array();
+	json_t *guard = guard_to_json(desired->guard);
 
-	if (!state || orphans_to_json(desired, orphans)) {
+	if (!state || !guard || orphans_to_json(desired, orphans)) {
 		json_decref(state);
+		json_decref(guard);
 		json_decref(orphans);
 		return NULL;
 	}
-	return json_pack("{soso}", "state", state, "orphans", orphans);
+	return json_pack("{sososo}", "state", state, "guard", guard, "orphans", orphans);
 }
 
 static int orphan_from_json(struct desired *desired, json_t *object)
@@ -181,6 +187,8 @@ static int desired_read(struct desired *desired, const json_t *object, struct er
 	size_t i;
 	int err = state_from_json(json_object_get(object, "state"), &desired->state, error);
 
+	if (!err)
+		err = guard_from_json(json_object_get(object, "guard"), &desired->guard, error);
 	if (err)
 		return err;
 	json_array_foreach(json_object_get(object, "orphans"), i, item)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * All that the agent wants, and saves: the state of the data plane, and the objects without a
- * service that a provisioner has yet to delete.
+ * All that the agent wants, and saves: the state of the data plane, the guard's lists, and the
+ * objects without a service that a provisioner has yet to delete.
  */
 #ifndef AGENT_DESIRED_H
 #define AGENT_DESIRED_H
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "model/guard.h"
 #include "model/state.h"
 
 /* A backend that sluice created, whose service or autoscaling is gone: to be deleted by name. */
@@ -23,6 +24,7 @@ struct orphan {
 
 struct desired {
 	struct state *state;
+	struct guard *guard; /* of what the config says, nothing is saved */
 	struct orphan *orphans;
 	size_t orphan_count;
 };
@@ -39,7 +41,8 @@ void desired_orphan_remove(struct desired *desired, const char *name);
 
 /*
  * desired_settle - after an edit that led from old to desired: created backends whose service or
- * autoscaling went leave their pool and become orphans. Returns 0 or -errno.
+ * autoscaling went leave their pool and become orphans; lists of services that went, go. Returns
+ * 0 or -errno.
  */
 int desired_settle(struct desired *desired, const struct desired *old, struct error *error);
 

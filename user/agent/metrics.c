@@ -11,6 +11,7 @@
 #include "agent/agent.h"
 #include "agent/fragment.h"
 #include "agent/scaler.h"
+#include "model/guard.h"
 #include "sluice/verdict.h"
 
 #define INTERFACES_MAX 256u
@@ -123,6 +124,25 @@ static void write_fragments(FILE *out, const struct agent *agent)
 	line(out, (double)count.returned, "fragments_released_total{reason=\"first_came\"}");
 	line(out, (double)count.expired, "fragments_released_total{reason=\"expired\"}");
 	line(out, (double)count.displaced, "fragments_released_total{reason=\"displaced\"}");
+}
+
+/* Of the list for all services the label is empty. */
+static void write_guard(FILE *out, const struct agent *agent)
+{
+	const struct guard *guard = agent->desired->guard;
+
+	head(out, "guard_prefixes", "gauge", "Prefixes in a list of the guard, by their answer.");
+	for (size_t i = 0; i < guard->scope_count; i++) {
+		const struct guard_scope *scope = &guard->scopes[i];
+		size_t counts[] = {0, 0, 0};
+
+		for (size_t n = 0; scope->effective && n < scope->effective->count; n++)
+			counts[scope->effective->rules[n].answer]++;
+		for (int answer = GUARD_DENY; answer <= GUARD_ALLOW; answer++)
+			line(out, (double)counts[answer],
+			     "guard_prefixes{service=\"%s\",answer=\"%s\"}",
+			     scope->service ? scope->service : "", guard_answer_names[answer]);
+	}
 }
 
 /* ------------------------------------------------------------------ services, backends */
@@ -376,6 +396,7 @@ static char *metrics_text(const struct agent *agent, size_t *ret_length)
 	write_backends(out, agent);
 	write_flow_table(out, agent);
 	write_fragments(out, agent);
+	write_guard(out, agent);
 	write_scale(out, agent);
 	write_scaler(out, agent, "scale_actions_total", "What the autoscaler did.", write_actions);
 	write_scaler(out, agent, "provisioner_calls_total", "Calls of provisioners by result.",

@@ -47,6 +47,10 @@ static int check_run(struct call *call, struct error *error)
 	if (!code)
 		code = config_parse(text, length, path, &config, error);
 	free(text);
+	if (!code && config_load_lists(config, file_read, error)) {
+		config_free(config);
+		code = -EINVAL;
+	}
 	if (code)
 		/* What the file says is wrong, not how the verb was called. */
 		return code == -EINVAL ? -EBADMSG : code;

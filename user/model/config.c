@@ -28,6 +28,7 @@ void config_free(struct config *config)
 		free(config->interfaces[i].name);
 	for (size_t i = 0; i < config->service_count; i++)
 		service_config_clear(&config->services[i]);
+	guard_lists_clear(&config->guard);
 	free(config->interfaces);
 	free(config->services);
 	free(config->pin_dir);
@@ -244,6 +245,7 @@ static int config_make(struct check *check, const struct raw_config *raw,
 	check_limits(check, raw->limits, &config->limits);
 	check_timeouts(check, raw->timeouts, &config->timeouts);
 	check_icmp(check, raw->icmp, &config->icmp);
+	check_guard(check, raw->guard, &config->guard);
 	check_interfaces(check, raw, config);
 	check_services(check, raw, config);
 	if (check->code)

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/ip.h"
+#include "model/guard_config.h"
 #include "sluice/abi.h"
 
 #define NAME_MAX_LENGTH 63 /* names of services and backends: [a-z0-9][a-z0-9.-]* */
@@ -67,9 +68,11 @@ struct service_config {
 	uint8_t quic_id_length; /* see struct service; 0 = connection IDs are not looked at */
 	uint8_t quic_id_offset;
 	uint8_t quic_id_config;
-	uint64_t grace_ms;     /* UDP: see struct service */
-	uint64_t drain_ms;     /* default deadline of a drain */
-	uint32_t backends_max; /* the largest pool; sizes the slot table */
+	uint64_t grace_ms;        /* UDP: see struct service */
+	uint64_t drain_ms;        /* default deadline of a drain */
+	uint32_t backends_max;    /* the largest pool; sizes the slot table */
+	struct guard_lists guard; /* of the config file only: a clone has none, see model/guard.h */
+	struct new_flow_limit new_flow_limit;
 	struct backend_config *backends;
 	size_t backend_count;
 	struct autoscale_config *autoscale; /* NULL: not scaled */
@@ -106,6 +109,7 @@ struct config {
 	struct limits_config limits;
 	struct timeouts_config timeouts;
 	struct icmp_config icmp;
+	struct guard_lists guard;
 	struct interface_config *interfaces;
 	size_t interface_count;
 	struct service_config *services;
@@ -121,6 +125,14 @@ int config_parse(const char *text, size_t length, const char *name, struct confi
 		 struct error *error);
 
 void config_free(struct config *config);
+
+/*
+ * config_load_lists - read the guard's list files that the config names. read is file_read(), for
+ * this layer has no files. Returns 0, -EINVAL with "file:line: what is wrong", or what read gave.
+ */
+typedef int (*config_read_fn)(const char *path, size_t limit, char **ret_text, size_t *ret_length,
+			      struct error *error);
+int config_load_lists(struct config *config, config_read_fn read, struct error *error);
 
 /*
  * service_config_from_json - the same fields, names and checks for the API: one service object

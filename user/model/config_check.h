@@ -46,6 +46,11 @@ void check_backend(struct check *check, const struct raw_backend *raw,
 		   struct backend_config *backend);
 void check_service(struct check *check, const struct raw_service *raw,
 		   struct service_config *service);
+/* The lists of a guard, and the limit of a service's; raw NULL: there are none. */
+void check_guard(struct check *check, const struct raw_guard *raw, struct guard_lists *lists);
+struct new_flow_limit check_new_flow_limit(struct check *check,
+					   const struct raw_new_flow_limit *raw,
+					   const struct service_config *service);
 struct autoscale_config *check_autoscale(struct check *check, const struct raw_autoscale *raw,
 					 uint32_t backends_max);
 

@@ -234,6 +234,9 @@ void check_service(struct check *check, const struct raw_service *raw,
 	service->drain_ms = number(check, "drain_ms", raw->drain_ms, 0, WEEK_MS, 300000);
 	service->backends_max =
 		number(check, "backends_max", raw->backends_max, 1, BACKENDS_MAX_LIMIT, 128);
+	check_guard(check, raw->guard, &service->guard);
+	service->new_flow_limit = check_new_flow_limit(
+		check, raw->guard ? raw->guard->new_flow_limit : NULL, service);
 	check_service_fits(check, service);
 	check_backends(check, raw, service);
 	if (raw->autoscale)

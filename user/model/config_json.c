@@ -82,6 +82,17 @@ int backend_config_from_json(const json_t *object, struct backend_config *ret_ba
 	return code;
 }
 
+/* Lists of prefixes may be long, and change at run time: they have requests of their own. */
+static int lists_refuse(const struct service_config *service, struct error *error)
+{
+	if (!service->guard.count && !service->guard.deny_file && !service->guard.allow_file)
+		return 0;
+	return error_set(
+		error, -EINVAL,
+		"guard: lists of prefixes are for the config file; add the service without "
+		"them, then PUT /v1/guard");
+}
+
 int service_config_from_json(const json_t *object, struct service_config **ret_service,
 			     struct error *error)
 {
@@ -99,7 +110,7 @@ int service_config_from_json(const json_t *object, struct service_config **ret_s
 		struct check check = {.source = &source, .error = error};
 
 		check_service(&check, raw ? raw : &absent, service);
-		code = check.code;
+		code = check.code ? check.code : lists_refuse(service, error);
 	}
 	source_free_raw(&service_schema, raw);
 	source_close(&source);
@@ -109,6 +120,15 @@ int service_config_from_json(const json_t *object, struct service_config **ret_s
 	else
 		*ret_service = service;
 	return code;
+}
+
+static json_t *guard_to_json(const struct new_flow_limit *limit)
+{
+	if (!limit->rate)
+		return json_null();
+	return json_pack("{s:{s:I, s:I, s:I, s:I}}", "new_flow_limit", "rate",
+			 (json_int_t)limit->rate, "burst", (json_int_t)limit->burst, "prefix4",
+			 (json_int_t)limit->prefix4, "prefix6", (json_int_t)limit->prefix6);
 }
 
 static json_t *backends_to_json(const struct service_config *service)
@@ -160,7 +180,7 @@ json_t *service_config_to_json(const struct service_config *service)
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:i, "
-		"s:I, s:I, s:I, s:o, s:o}",
+		"s:I, s:I, s:I, s:o, s:o, s:o}",
 		"name", service->name, "vip", ip_format(&service->vip, vip), "protocol",
 		service->protocol == IPPROTO_UDP ? "udp" : "tcp", "port", port, "mode",
 		forward_mode_names[service->mode], "tracking", tracking_names[service->tracking],
@@ -171,5 +191,6 @@ json_t *service_config_to_json(const struct service_config *service)
 		service->quic_id_offset, "quic_id_config", service->quic_id_config, "grace_ms",
 		(json_int_t)service->grace_ms, "drain_ms", (json_int_t)service->drain_ms,
 		"backends_max", (json_int_t)service->backends_max, "backends",
-		backends_to_json(service), "autoscale", autoscale_to_json(service->autoscale));
+		backends_to_json(service), "autoscale", autoscale_to_json(service->autoscale),
+		"guard", guard_to_json(&service->new_flow_limit));
 }

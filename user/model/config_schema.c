@@ -89,6 +89,35 @@ static const cyaml_schema_field_t autoscale_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_value_t prefix_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED),
+};
+
+static const cyaml_schema_field_t guard_fields[] = {
+	LIST(struct raw_guard, deny, &prefix_entry),
+	LIST(struct raw_guard, allow, &prefix_entry),
+	TEXT(struct raw_guard, deny_file),
+	TEXT(struct raw_guard, allow_file),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t new_flow_limit_fields[] = {
+	TEXT(struct raw_new_flow_limit, rate),
+	TEXT(struct raw_new_flow_limit, burst),
+	TEXT(struct raw_new_flow_limit, prefix4),
+	TEXT(struct raw_new_flow_limit, prefix6),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t service_guard_fields[] = {
+	LIST(struct raw_guard, deny, &prefix_entry),
+	LIST(struct raw_guard, allow, &prefix_entry),
+	TEXT(struct raw_guard, deny_file),
+	TEXT(struct raw_guard, allow_file),
+	SECTION(struct raw_guard, new_flow_limit, new_flow_limit_fields),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t service_fields[] = {
 	TEXT(struct raw_service, name),
 	TEXT(struct raw_service, vip),
@@ -109,6 +138,7 @@ static const cyaml_schema_field_t service_fields[] = {
 	TEXT(struct raw_service, backends_max),
 	LIST(struct raw_service, backends, &backend_entry),
 	SECTION(struct raw_service, autoscale, autoscale_fields),
+	SECTION(struct raw_service, guard, service_guard_fields),
 	CYAML_FIELD_END,
 };
 
@@ -121,6 +151,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	SECTION(struct raw_config, limits, limits_fields),
 	SECTION(struct raw_config, timeouts, timeouts_fields),
 	SECTION(struct raw_config, icmp, icmp_fields),
+	SECTION(struct raw_config, guard, guard_fields),
 	LIST(struct raw_config, interfaces, &interface_entry),
 	LIST(struct raw_config, services, &service_entry),
 	CYAML_FIELD_END,

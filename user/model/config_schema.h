@@ -40,6 +40,16 @@ struct raw_autoscale {
 	unsigned int options_count;
 };
 
+struct raw_new_flow_limit {
+	char *rate, *burst, *prefix4, *prefix6;
+};
+
+struct raw_guard {
+	char **deny, **allow, *deny_file, *allow_file;
+	unsigned int deny_count, allow_count;
+	struct raw_new_flow_limit *new_flow_limit; /* of a service only */
+};
+
 struct raw_service {
 	char *name, *vip, *protocol, *port, *mode, *tracking, *affinity, *scheduler, *empty, *quic;
 	char *unknown_port, *quic_id_length, *quic_id_offset, *quic_id_config;
@@ -47,6 +57,7 @@ struct raw_service {
 	struct raw_backend *backends;
 	unsigned int backends_count;
 	struct raw_autoscale *autoscale;
+	struct raw_guard *guard;
 };
 
 struct raw_config {
@@ -54,6 +65,7 @@ struct raw_config {
 	struct raw_limits *limits;
 	struct raw_timeouts *timeouts;
 	struct raw_icmp *icmp;
+	struct raw_guard *guard;
 	struct raw_interface *interfaces;
 	unsigned int interfaces_count;
 	struct raw_service *services;

@@ -72,6 +72,7 @@ void service_config_clear(struct service_config *service)
 	for (size_t i = 0; i < service->backend_count; i++)
 		backend_config_clear(&service->backends[i]);
 	free(service->backends);
+	guard_lists_clear(&service->guard);
 	autoscale_config_free(service->autoscale);
 	free(service->name);
 }
@@ -124,6 +125,7 @@ struct service_config *service_config_clone(const struct service_config *service
 	clone->backends = NULL;
 	clone->backend_count = 0;
 	clone->autoscale = NULL;
+	clone->guard = (struct guard_lists){0};
 	clone->name = strdup(service->name);
 	if (!clone->name || backends_clone(clone, service))
 		goto failed;

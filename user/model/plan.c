@@ -126,7 +126,8 @@ static bool same_record(const struct service_config *a, const struct service_con
 {
 	return a->tracking == b->tracking && a->affinity == b->affinity &&
 	       a->scheduler == b->scheduler && a->empty == b->empty && a->quic == b->quic &&
-	       same_quic_id(a, b) && a->grace_ms == b->grace_ms;
+	       same_quic_id(a, b) && a->grace_ms == b->grace_ms &&
+	       memcmp(&a->new_flow_limit, &b->new_flow_limit, sizeof(a->new_flow_limit)) == 0;
 }
 
 static const struct pool *state_pool_of_key(const struct state *state,
