@@ -142,7 +142,7 @@ $(BUILD)/tools/%: $(BUILD)/obj/tools/lab/%.o $(BUILD)/libbase.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -lpthread
 
-tests: all $(UNIT_BIN) $(DATA_BIN) $(STEPS_BIN) $(TOOL_BIN)
+tests: all $(UNIT_BIN) $(DATA_BIN) $(STEPS_BIN) $(TOOL_BIN) $(BENCH_BIN)
 
 unit-tests: $(UNIT_BIN)
 

@@ -4,6 +4,7 @@
 #define BENCH_BENCH_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@
 /* Sizes of the maps; the benchmark's own, or those of a default config. */
 struct bench_limits {
 	uint32_t services, backends, slots, flows;
+	bool lru_hash; /* the kernel's LRU hash, of so many flows, in the place of the flow table */
 };
 
 struct dataplane {
@@ -33,13 +35,34 @@ void dataplane_free(struct dataplane *dataplane);
 int dataplane_program(const struct dataplane *dataplane);
 /* dataplane_track - how the service tracks; the flow table is emptied. */
 void dataplane_track(struct dataplane *dataplane, enum tracking tracking);
+/* dataplane_owners - give each slot its owner, so many numbers further on, and a previous one. */
+void dataplane_owners(struct dataplane *dataplane, uint32_t current_shift, uint32_t previous_shift);
+/* dataplane_backend - number of the backend that a frame goes to; it must be forwarded. */
+uint32_t dataplane_backend(const struct dataplane *dataplane, const uint8_t *frame, size_t length);
+/* dataplane_flow_count - how many entries came and went; the LRU hash does not count. */
+struct flow_counter dataplane_flow_count(const struct dataplane *dataplane);
 /* dataplane_memory - bytes that the kernel charges for all its maps. */
 uint64_t dataplane_memory(const struct dataplane *dataplane);
 
-/* One frame that a target is measured with. */
+#define FRAME_LENGTH 64
+
+#define FRAME_SYN    0x02
+#define FRAME_ACK    0x10
+
+/*
+ * frame_fill - a TCP packet with these flags alone. The wrapper gives it the next flow's source
+ * address.
+ */
+void frame_fill(uint8_t frame[FRAME_LENGTH], const char *destination, uint8_t flags);
+/* frame_source - give the frame another source address. */
+void frame_source(uint8_t frame[FRAME_LENGTH], uint32_t source);
+
+/* The frames that a target is run with. */
 struct stream {
 	const char *destination;
-	uint32_t flows; /* a power of two */
+	uint32_t flows;        /* a power of two */
+	uint32_t first_source; /* address of the first flow; 0: one in 10.0.0.0/8 */
+	uint8_t flags;         /* 0: as of an established flow */
 };
 
 struct target;
@@ -61,6 +84,18 @@ double swap_run(uint32_t packets);
  * the usual size, as the maps have: the median of the rounds, which are written to rounds.
  */
 double memory_access_ns(size_t bytes, double *rounds, size_t round_count);
+
+/* Percent of established flows that are on their backend. */
+struct flood_kept {
+	double busy, idle, all;
+	double forgotten; /* of all, with the flow table emptied: what the slots alone keep */
+};
+
+/*
+ * flood_run - a flood of so many spoofed SYNs and as many spoofed lone ACKs, over established
+ * flows, and then a change of the pool that moves every slot.
+ */
+struct flood_kept flood_run(struct dataplane *dataplane, uint32_t packets);
 
 double table_build_ms(void);
 double table_publish_ms(struct dataplane *dataplane);

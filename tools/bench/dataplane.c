@@ -4,6 +4,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/bpf.h>
+#include <linux/ip.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,7 @@
 
 #include "base/ip.h"
 #include "bench.h"
+#include "lru_hash.skel.h"
 #include "model/table.h"
 #include "sluice.skel.h"
 #include "sluice/service_table.h"
@@ -89,13 +92,14 @@ static void backends_fill(struct dataplane *dataplane)
 	munmap(backends, map_bytes(dataplane->sluice->maps.backends));
 }
 
-static void slots_fill(struct dataplane *dataplane)
+void dataplane_owners(struct dataplane *dataplane, uint32_t current_shift, uint32_t previous_shift)
 {
 	for (uint32_t slot = 0; slot < BENCH_SLOTS; slot++) {
-		uint32_t owner = (uint32_t)(slot * 2654435761u >> 8) % BENCH_BACKENDS;
+		uint32_t owner = (uint32_t)(slot * 2654435761u >> 8);
 
 		dataplane->slots[slot / SLUICE_SLOTS_PER_LINE].slots[slot % SLUICE_SLOTS_PER_LINE] =
-			slot_word(owner, owner);
+			slot_word((owner + current_shift) % BENCH_BACKENDS,
+				  (owner + previous_shift) % BENCH_BACKENDS);
 	}
 }
 
@@ -132,13 +136,36 @@ static void egress_fill(struct dataplane *dataplane)
 	munmap(egress, map_bytes(dataplane->sluice->maps.egress));
 }
 
+/*
+ * The program with the LRU hash has all that the product's has, by the same names, so it is opened
+ * by the product's skeleton: only the object file is another.
+ */
+static struct sluice_bpf *lru_hash_open(uint32_t flows)
+{
+	struct sluice_bpf *sluice = calloc(1, sizeof(*sluice));
+	struct bpf_map *map;
+
+	_Static_assert(sizeof(((struct lru_hash_bpf *)0)->rodata[0]) ==
+			       sizeof(((struct sluice_bpf *)0)->rodata[0]),
+		       "the two programs have the same constants");
+	if (!sluice || sluice_bpf__create_skeleton(sluice))
+		die("out of memory");
+	sluice->skeleton->data = (void *)lru_hash_bpf__elf_bytes(&sluice->skeleton->data_sz);
+	if (bpf_object__open_skeleton(sluice->skeleton, NULL))
+		return NULL;
+	map = bpf_object__find_map_by_name(sluice->obj, "flow_hash");
+	if (!map || bpf_map__set_max_entries(map, flows))
+		die("map flow_hash: its size cannot be set");
+	return sluice;
+}
+
 struct dataplane *dataplane_new(const struct bench_limits *limits)
 {
 	struct dataplane *dataplane = calloc(1, sizeof(*dataplane));
 
 	if (!dataplane)
 		die("out of memory");
-	dataplane->sluice = sluice_bpf__open();
+	dataplane->sluice = limits->lru_hash ? lru_hash_open(limits->flows) : sluice_bpf__open();
 	if (!dataplane->sluice)
 		die("the data plane cannot be opened: %s", strerror(errno));
 	maps_size(dataplane->sluice, limits);
@@ -156,7 +183,7 @@ struct dataplane *dataplane_new(const struct bench_limits *limits)
 	};
 	egress_fill(dataplane);
 	backends_fill(dataplane);
-	slots_fill(dataplane);
+	dataplane_owners(dataplane, 0, 0);
 	vip_fill(dataplane);
 	return dataplane;
 }
@@ -177,10 +204,39 @@ int dataplane_program(const struct dataplane *dataplane)
 	return bpf_program__fd(dataplane->sluice->progs.sluice);
 }
 
+uint32_t dataplane_backend(const struct dataplane *dataplane, const uint8_t *frame, size_t length)
+{
+	uint8_t out[FRAME_LENGTH + sizeof(struct iphdr)];
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = (uint32_t)length,
+		    .data_out = out, .data_size_out = sizeof(out), .repeat = 1);
+
+	if (bpf_prog_test_run_opts(dataplane_program(dataplane), &options))
+		die("a test run failed: %s", strerror(errno));
+	if (options.retval != XDP_TX)
+		die("a frame was not forwarded; the benchmark itself is wrong");
+	/* The last byte of the backend's MAC address, see backends_fill. */
+	return out[5];
+}
+
 void dataplane_track(struct dataplane *dataplane, enum tracking tracking)
 {
 	memset(dataplane->flows, 0, dataplane->flow_bytes);
 	dataplane->services[0].tracking = (uint8_t)tracking;
+}
+
+struct flow_counter dataplane_flow_count(const struct dataplane *dataplane)
+{
+	const struct bpf_map *map = dataplane->sluice->maps.flow_counters;
+	struct flow_counter *counters = map_memory(map), sum = {0};
+
+	for (uint32_t cpu = 0; cpu < bpf_map__max_entries(map); cpu++) {
+		sum.inserts += counters[cpu].inserts;
+		sum.evicted_probation += counters[cpu].evicted_probation;
+		sum.evicted_proven += counters[cpu].evicted_proven;
+		sum.rejects += counters[cpu].rejects;
+	}
+	munmap(counters, map_bytes(map));
+	return sum;
 }
 
 static uint64_t map_memlock(int fd)

@@ -11,10 +11,11 @@
 
 #include "bench.h"
 
-#define ROUNDS       11
-#define PACKETS      4000000u
-#define FLOWS_MANY   (1u << 20)
-#define FLOW_ENTRIES (2 * FLOWS_MANY) /* 16 bytes a flow */
+#define ROUNDS        11
+#define PACKETS       4000000u
+#define FLOWS_MANY    (1u << 20)
+#define FLOW_ENTRIES  (2 * FLOWS_MANY) /* 16 bytes a flow */
+#define FLOOD_PACKETS 10000000u        /* of each kind */
 
 void die(const char *format, ...)
 {
@@ -103,11 +104,19 @@ static double measure_run(struct dataplane *dataplane, const struct measure *mea
 static void measure_packets(json_t *figures)
 {
 	const struct measure measures[] = {
-		{"forward_ipip_v4_full_1flow_ns", TRACKING_FULL, {BENCH_VIP, 1}},
-		{"forward_ipip_v4_full_1mflows_ns", TRACKING_FULL, {BENCH_VIP, FLOWS_MANY}},
-		{"forward_ipip_v4_minimal_1flow_ns", TRACKING_MINIMAL, {BENCH_VIP, 1}},
-		{"forward_ipip_v4_minimal_1mflows_ns", TRACKING_MINIMAL, {BENCH_VIP, FLOWS_MANY}},
-		{"pass_v4_ns", TRACKING_FULL, {"192.0.2.200", 1}},
+		{"forward_ipip_v4_full_1flow_ns",
+		 TRACKING_FULL,
+		 {.destination = BENCH_VIP, .flows = 1}},
+		{"forward_ipip_v4_full_1mflows_ns",
+		 TRACKING_FULL,
+		 {.destination = BENCH_VIP, .flows = FLOWS_MANY}},
+		{"forward_ipip_v4_minimal_1flow_ns",
+		 TRACKING_MINIMAL,
+		 {.destination = BENCH_VIP, .flows = 1}},
+		{"forward_ipip_v4_minimal_1mflows_ns",
+		 TRACKING_MINIMAL,
+		 {.destination = BENCH_VIP, .flows = FLOWS_MANY}},
+		{"pass_v4_ns", TRACKING_FULL, {.destination = "192.0.2.200", .flows = 1}},
 	};
 	const struct bench_limits limits = {
 		.services = 64, .backends = 4096, .slots = 1 << 20, .flows = FLOW_ENTRIES};
@@ -153,20 +162,74 @@ static void measure_tables(json_t *figures)
 	dataplane_free(dataplane);
 }
 
-int main(int argc, char **argv)
+/* At the sizes of a default config. */
+static struct flood_kept measure_flood(json_t *figures, uint32_t packets, bool lru_hash)
 {
-	json_t *figures = json_object();
+	const struct bench_limits limits = {.services = 64,
+					    .backends = 4096,
+					    .slots = 4194304,
+					    .flows = 1048576,
+					    .lru_hash = lru_hash};
+	struct dataplane *dataplane = dataplane_new(&limits);
+	struct flood_kept kept = flood_run(dataplane, packets);
+	struct flow_counter count = dataplane_flow_count(dataplane);
 
-	if (argc != 2 || !figures) {
-		fprintf(stderr, "usage: sluice-bench OUT.json\n");
-		return 2;
+	if (!lru_hash) {
+		figure(figures, "flood_packets", 2.0 * packets);
+		figure(figures, "flood_inserts", (double)count.inserts);
+		figure(figures, "flood_evicted_probation_flows", (double)count.evicted_probation);
+		figure(figures, "flood_evicted_proven_flows", (double)count.evicted_proven);
+		figure(figures, "flood_flows_kept_by_slots_alone_percent", kept.forgotten);
 	}
+	dataplane_free(dataplane);
+	return kept;
+}
+
+static void measure_flood_table(json_t *figures, uint32_t packets)
+{
+	struct flood_kept kept = measure_flood(figures, packets, false);
+
+	figure(figures, "flood_flows_kept_percent", kept.all);
+	figure(figures, "flood_busy_flows_kept_percent", kept.busy);
+	figure(figures, "flood_idle_flows_kept_percent", kept.idle);
+}
+
+/* The same with the kernel's LRU hash in the place of the flow table. */
+static void measure_flood_lru_hash(json_t *figures, uint32_t packets)
+{
+	struct flood_kept kept = measure_flood(figures, packets, true);
+
+	figure(figures, "flood_flows_kept_lru_hash_percent", kept.all);
+	figure(figures, "flood_busy_flows_kept_lru_hash_percent", kept.busy);
+	figure(figures, "flood_idle_flows_kept_lru_hash_percent", kept.idle);
+}
+
+static void measure_all(json_t *figures)
+{
 	stats_check();
 	measure_packets(figures);
 	measure_memory(figures);
 	measure_tables(figures);
-	if (json_dump_file(figures, argv[1], JSON_INDENT(2) | JSON_REAL_PRECISION(6)))
-		die("%s: cannot be written: %s", argv[1], strerror(errno));
+	measure_flood_table(figures, FLOOD_PACKETS);
+	measure_flood_lru_hash(figures, FLOOD_PACKETS);
+}
+
+int main(int argc, char **argv)
+{
+	bool flood_only = argc == 4 && !strcmp(argv[1], "--flood");
+	const char *path = argv[argc - 1];
+	json_t *figures = json_object();
+
+	if ((argc != 2 && !flood_only) || !figures) {
+		fprintf(stderr, "usage: sluice-bench [--flood PACKETS_OF_EACH_KIND] OUT.json\n");
+		return 2;
+	}
+	if (flood_only)
+		measure_flood_table(figures, (uint32_t)strtoul(argv[2], NULL, 10));
+	else
+		measure_all(figures);
+	if (json_dump_file(figures, path, JSON_INDENT(2) | JSON_REAL_PRECISION(6)))
+		die("%s: cannot be written: %s", path, strerror(errno));
 	json_decref(figures);
 	return 0;
 }

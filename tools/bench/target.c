@@ -10,26 +10,33 @@
 #include "bench.h"
 #include "wrapper.skel.h"
 
-#define FRAME_LENGTH 64
-
 struct target {
 	struct wrapper_bpf *wrapper;
 	uint8_t frame[FRAME_LENGTH];
 };
 
-/* A TCP packet of an established flow, with the ACK flag alone. */
-static void frame_fill(uint8_t frame[FRAME_LENGTH], const char *destination)
+#define FLAGS_OFFSET  47
+#define SOURCE_OFFSET 26
+
+void frame_fill(uint8_t frame[FRAME_LENGTH], const char *destination, uint8_t flags)
 {
 	static const uint8_t head[] = {2, 0, 0,  0, 1, 2, 2, 0,  0, 0, 0, 2,  8, 0, 0x45,
 				       0, 0, 50, 0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1};
-	static const uint8_t tcp[] = {0x9c, 0x40, 0, BENCH_PORT, 0,    0,    0,    1,
-				      0,    0,    0, 1,          0x50, 0x10, 0xff, 0xff};
+	static const uint8_t tcp[] = {0x9c, 0x40, 0, BENCH_PORT, 0,    0, 0,    1,
+				      0,    0,    0, 1,          0x50, 0, 0xff, 0xff};
 
 	memset(frame, 0, FRAME_LENGTH);
 	memcpy(frame, head, sizeof(head));
 	if (inet_pton(AF_INET, destination, frame + sizeof(head)) != 1)
 		die("%s: not an IPv4 address", destination);
 	memcpy(frame + sizeof(head) + 4, tcp, sizeof(tcp));
+	frame[FLAGS_OFFSET] = flags;
+}
+
+void frame_source(uint8_t frame[FRAME_LENGTH], uint32_t source)
+{
+	source = htonl(source);
+	memcpy(frame + SOURCE_OFFSET, &source, sizeof(source));
 }
 
 struct target *target_new(int program_fd, const struct stream *stream)
@@ -44,13 +51,15 @@ struct target *target_new(int program_fd, const struct stream *stream)
 		die("the wrapper cannot be opened: %s", strerror(errno));
 	target->wrapper->rodata->frame_length = FRAME_LENGTH;
 	target->wrapper->rodata->flow_mask = stream->flows - 1;
+	if (stream->first_source)
+		target->wrapper->rodata->first_source = stream->first_source;
 	if (wrapper_bpf__load(target->wrapper))
 		die("the wrapper cannot be loaded: %s", strerror(errno));
 	if (program_fd < 0)
 		program_fd = bpf_program__fd(target->wrapper->progs.nothing);
 	if (bpf_map_update_elem(bpf_map__fd(target->wrapper->maps.target), &index, &program_fd, 0))
 		die("the program cannot be put behind the wrapper: %s", strerror(errno));
-	frame_fill(target->frame, stream->destination);
+	frame_fill(target->frame, stream->destination, stream->flags ? stream->flags : FRAME_ACK);
 	return target;
 }
 
