@@ -36,27 +36,6 @@ static __always_inline void macs_swap(struct ethhdr *ethernet)
 	}
 }
 
-/* Whom an answer must not go to: no address of one host, or the VIP itself. */
-static __always_inline bool echo_source_is_bad_ipv4(const struct iphdr *ip)
-{
-	__u8 first = *(const __u8 *)&ip->saddr;
-
-	return first == 0 || first == 127 || first >= 224 || ip->saddr == ip->daddr;
-}
-
-static __always_inline bool echo_source_is_bad_ipv6(const struct ipv6hdr *ip)
-{
-	const __be32 *source = ip->saddr.in6_u.u6_addr32, *own = ip->daddr.in6_u.u6_addr32;
-
-	if ((source[0] & CONSTANT_BE32(0xff000000)) == CONSTANT_BE32(0xff000000))
-		return true;
-	/* :: and ::1, and what else is there that no host on a network has. */
-	if (!(source[0] | source[1] | source[2]))
-		return true;
-	return source[0] == own[0] && source[1] == own[1] && source[2] == own[2] &&
-	       source[3] == own[3];
-}
-
 /* Whether an answer may be sent: VERDICT_NONE; then the MAC addresses are swapped. */
 static __always_inline enum verdict echo_allow(void *data, const void *end)
 {
@@ -78,7 +57,7 @@ static __always_inline enum verdict echo_reply_ipv4(void *data, struct iphdr *ip
 	__be32 address;
 	__be16 before;
 
-	if ((void *)(echo + 1) > end || echo_source_is_bad_ipv4(ip))
+	if ((void *)(echo + 1) > end || source_is_bad_ipv4(ip))
 		return VERDICT_PASS_ICMP;
 	verdict = echo_allow(data, end);
 	if (verdict != VERDICT_NONE)
@@ -105,7 +84,7 @@ static __always_inline enum verdict echo_reply_ipv6(void *data, struct ipv6hdr *
 	enum verdict verdict;
 	__be16 before;
 
-	if ((void *)(echo + 1) > end || echo_source_is_bad_ipv6(ip))
+	if ((void *)(echo + 1) > end || source_is_bad_ipv6(ip))
 		return VERDICT_PASS_ICMP;
 	verdict = echo_allow(data, end);
 	if (verdict != VERDICT_NONE)

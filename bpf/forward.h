@@ -11,6 +11,7 @@
 #include "maps.h"
 #include "packet.h"
 #include "parse.h"
+#include "too_big.h"
 
 /* MAC addresses, word by word: clang copies byte arrays byte by byte. */
 static __always_inline void forward_set_macs(void *data, union nexthop nexthop,
@@ -139,6 +140,14 @@ static __always_inline enum verdict forward(struct xdp_md *ctx, const struct pac
 
 	if (!nexthop.word || !port)
 		return VERDICT_DROP_NO_NEXTHOP;
+	if (unlikely(packet->length > backend->inner_mtu)) {
+		enum verdict verdict =
+			(enum verdict)too_big(ctx, packet->link_length, packet->key.family,
+					      packet->length, backend->inner_mtu);
+
+		if (verdict < VERDICT_NONE)
+			return verdict;
+	}
 	route->egress = index;
 	route->ifindex = port->ifindex;
 	if (backend->mode == FORWARD_MODE_L2)

@@ -9,17 +9,19 @@
 #include "parse.h"
 
 /* RFC 792 and RFC 4443; the kernel's headers of these names bring the C library's along. */
-#define ICMP_ECHO_REPLY     0
-#define ICMP_ECHO_REQUEST   8
-#define ICMP_UNREACHABLE    3
-#define ICMP_TIME_EXCEEDED  11
-#define ICMP_PARAMETER      12
-#define ICMPV6_UNREACHABLE  1
-#define ICMPV6_PARAMETER    4
-#define ICMPV6_ECHO_REQUEST 128
-#define ICMPV6_ECHO_REPLY   129
+#define ICMP_ECHO_REPLY      0
+#define ICMP_ECHO_REQUEST    8
+#define ICMP_UNREACHABLE     3
+#define ICMP_FRAGMENT_NEEDED 4 /* a code of that */
+#define ICMP_TIME_EXCEEDED   11
+#define ICMP_PARAMETER       12
+#define ICMPV6_UNREACHABLE   1
+#define ICMPV6_TOO_BIG       2
+#define ICMPV6_PARAMETER     4
+#define ICMPV6_ECHO_REQUEST  128
+#define ICMPV6_ECHO_REPLY    129
 
-#define ICMP_HEADER_LENGTH  8u
+#define ICMP_HEADER_LENGTH   8u
 /* RFC 792: an error quotes the IP header and so much of what follows. */
 #define QUOTE_TRANSPORT_MIN 8u
 
@@ -34,6 +36,33 @@ struct icmp_echo {
 	__sum16 checksum;
 	__be16 id, sequence;
 };
+
+/* Whom an answer must not go to: no address of one host, or the VIP itself. */
+struct icmp_error {
+	__u8 type, code;
+	__sum16 checksum;
+	__be32 value; /* the MTU */
+};
+
+static __always_inline bool source_is_bad_ipv4(const struct iphdr *ip)
+{
+	__u8 first = *(const __u8 *)&ip->saddr;
+
+	return first == 0 || first == 127 || first >= 224 || ip->saddr == ip->daddr;
+}
+
+static __always_inline bool source_is_bad_ipv6(const struct ipv6hdr *ip)
+{
+	const __be32 *source = ip->saddr.in6_u.u6_addr32, *own = ip->daddr.in6_u.u6_addr32;
+
+	if ((source[0] & CONSTANT_BE32(0xff000000)) == CONSTANT_BE32(0xff000000))
+		return true;
+	/* :: and ::1, and what else is there that no host on a network has. */
+	if (!(source[0] | source[1] | source[2]))
+		return true;
+	return source[0] == own[0] && source[1] == own[1] && source[2] == own[2] &&
+	       source[3] == own[3];
+}
 
 static __always_inline enum icmp_kind icmp_kind(__u8 family, __u8 type)
 {

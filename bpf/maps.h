@@ -26,6 +26,7 @@ const volatile struct settings settings = {
 	.proven_udp_ticks = 120,
 	.key_mask = 0,
 	.echo_interval_ns = 0,
+	.error_interval_ns = 0,
 };
 
 /* An array that the agent reads and writes through mmap. */

@@ -192,7 +192,7 @@ struct backend {
 	__u8 family;       /* of address: 4 or 6 */
 	__u8 reserved;
 	__be16 port; /* for modes that rewrite it */
-	__u16 mtu;   /* of the egress interface, bytes */
+	__u16 inner_mtu; /* the longest packet that fits the way, see backend_overhead(); 0: not known */
 	__u32 reserved2[2];
 };
 
@@ -217,6 +217,14 @@ static inline __attribute__((always_inline)) __u32 backend_outer_sum(const struc
 		sum += ((__u32)address[i] << 8) + address[i + 1];
 	}
 	return sum;
+}
+
+/* backend_overhead - bytes that the forward mode puts before a packet. */
+static inline __attribute__((always_inline)) __u32 backend_overhead(const struct backend *backend)
+{
+	if (backend->mode != FORWARD_MODE_IPIP)
+		return 0;
+	return backend->family == 4 ? 20 : 40;
 }
 
 /* Map "backend_loads" (array): what least_flows compares. */
@@ -274,6 +282,7 @@ struct flow_bucket {
  */
 enum reply_kind {
 	REPLY_KIND_ECHO = 0,
+	REPLY_KIND_ERROR,
 	REPLY_KINDS,
 };
 
@@ -301,8 +310,9 @@ struct settings {
 	__u32 probation_ticks; /* be reused, whoever asks */
 	__u32 proven_tcp_ticks;
 	__u32 proven_udp_ticks;
-	__u32 key_mask;         /* lines of service_keys - 1 */
-	__u64 echo_interval_ns; /* between answers to pings, per CPU; 0: left to the host */
+	__u32 key_mask;          /* lines of service_keys - 1 */
+	__u64 echo_interval_ns;  /* between answers to pings, per CPU; 0: left to the host */
+	__u64 error_interval_ns; /* between ICMP errors, per CPU; 0: none are sent */
 };
 
 #pragma GCC diagnostic pop
@@ -329,7 +339,7 @@ SLUICE_SIZE(struct verdict_counter, 16);
 SLUICE_SIZE(struct flow_counter, 64);
 SLUICE_SIZE(struct flow_bucket, 64);
 SLUICE_SIZE(struct meta, 40);
-SLUICE_SIZE(struct settings, 56);
+SLUICE_SIZE(struct settings, 64);
 #undef SLUICE_SIZE
 
 #endif

@@ -28,6 +28,8 @@ enum verdict_action {
 	X(FORWARD_L2, "forward_l2", FORWARD, "to a backend by its MAC address")                    \
 	X(FORWARD_IPIP, "forward_ipip", FORWARD, "to a backend inside an IP-in-IP tunnel")         \
 	X(REPLY_ECHO, "reply_echo", REPLY, "a ping to a VIP, answered by the data plane")          \
+	X(REPLY_TOO_BIG, "reply_too_big", REPLY,                                                   \
+	  "too long for the way to the backend: the client was told by ICMP")                      \
 	X(HOLD_FRAGMENT, "hold_fragment", DROP,                                                    \
 	  "a later fragment that came before the first one; the agent has it until that comes")    \
 	X(DROP_MALFORMED, "drop_malformed", DROP,                                                  \
@@ -43,6 +45,9 @@ enum verdict_action {
 	X(DROP_DENIED, "drop_denied", DROP, "from a source that the guard denies")                 \
 	X(DROP_NEW_FLOW_LIMIT, "drop_new_flow_limit", DROP,                                        \
 	  "would open a flow, and its source has opened as many as the service's limit lets it")   \
+	X(DROP_TOO_BIG, "drop_too_big", DROP,                                                      \
+	  "too long for the way to the backend, and of a kind that gets no ICMP error: no DF set") \
+	X(DROP_ERROR_LIMIT, "drop_error_limit", DROP, "as reply_too_big, above icmp.error_rate")   \
 	X(DROP_NO_SERVICE, "drop_no_service", DROP,                                                \
 	  "no service of this VIP takes the protocol and port")                                    \
 	X(DROP_EMPTY_POOL, "drop_empty_pool", DROP, "the service has no backend for the flow")     \

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Pings to a VIP: answered in place, checksum exact, for VIPs only, and not without end. */
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <linux/bpf.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <time.h>
 
 #include "lab.h"
-#include "sluice.skel.h"
 
 #define VIP4    "198.51.100.80"
 #define VIP6    "2001:db8:80::80"
@@ -102,28 +98,12 @@ static void services(struct lab *lab)
 	lab_service(lab, 2, VIP6, IPPROTO_UDP, 443);
 }
 
-/* All buckets: full so many nanoseconds from now. */
-static void bucket_fill(struct lab *lab, uint64_t in_ns)
-{
-	uint32_t kind = REPLY_KIND_ECHO;
-	struct timespec now;
-	uint64_t full[512];
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	assert_in_range(lab->cpus, 1, 512);
-	for (uint32_t cpu = 0; cpu < lab->cpus; cpu++)
-		full[cpu] = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + in_ns;
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(lab->sluice->maps.reply_buckets), &kind,
-					     full, BPF_ANY),
-			 0);
-}
-
 static void check_answered(struct lab *lab, struct ping ping)
 {
 	struct frame frame, expected;
 	struct result result;
 
-	bucket_fill(lab, 0);
+	lab_bucket(lab, REPLY_KIND_ECHO, 0);
 	ping_build(&frame, &ping);
 	ping.reply = true;
 	ping_build(&expected, &ping);
@@ -194,7 +174,7 @@ static void broken_ping_stays_broken(void **state)
 	struct result result;
 
 	services(lab);
-	bucket_fill(lab, 0);
+	lab_bucket(lab, REPLY_KIND_ECHO, 0);
 	ping_build(&frame, &ping);
 	frame.data[60] ^= 4;
 	lab_run(lab, &frame, &result);
@@ -223,7 +203,7 @@ static void only_vips_answer(void **state)
 	struct frame frame;
 
 	services(lab);
-	bucket_fill(lab, 0);
+	lab_bucket(lab, REPLY_KIND_ECHO, 0);
 	/* Where the filter errs, too. */
 	for (int i = 0; i < 2; i++) {
 		for (size_t j = 0; j < sizeof(pings) / sizeof(pings[0]); j++) {
@@ -257,7 +237,7 @@ static void odd_pings_are_left_to_the_host(void **state)
 	struct frame frame;
 
 	services(lab);
-	bucket_fill(lab, 0);
+	lab_bucket(lab, REPLY_KIND_ECHO, 0);
 	for (size_t i = 0; i < sizeof(pings) / sizeof(pings[0]); i++) {
 		ping_build(&frame, &pings[i]);
 		if (pings[i].reply) {
@@ -298,11 +278,11 @@ static void answers_are_limited(void **state)
 	services(lab);
 	ping_build(&frame, &ping);
 	/* Ten at once after a silence. */
-	bucket_fill(lab, 10000000000u);
+	lab_bucket(lab, REPLY_KIND_ECHO, 10000000000u);
 	lab_run(lab, &frame, &result);
 	assert_int_equal(result.verdict, VERDICT_DROP_ECHO_LIMIT);
 	assert_int_equal(result.action, XDP_DROP);
-	bucket_fill(lab, 0);
+	lab_bucket(lab, REPLY_KIND_ECHO, 0);
 	lab_run(lab, &frame, &result);
 	assert_int_equal(result.verdict, VERDICT_REPLY_ECHO);
 	for (int i = 0; i < 1000 && result.verdict == VERDICT_REPLY_ECHO; i++) {

@@ -117,7 +117,8 @@ static void build_ipv4(struct frame *frame, const struct spec *spec)
 	put_byte(frame, spec->traffic_class);
 	put_word(frame, 0);
 	put_word(frame, spec->id ? spec->id : 0x1234);
-	put_word(frame, (spec->more ? 0x2000 : 0) | spec->fragment / 8);
+	put_word(frame,
+		 (spec->whole ? 0x4000 : 0) | (spec->more ? 0x2000 : 0) | spec->fragment / 8);
 	put_byte(frame, spec->hop_limit ? spec->hop_limit : 61);
 	put_byte(frame, protocol_of(spec));
 	put_word(frame, 0);

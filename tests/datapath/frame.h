@@ -37,6 +37,7 @@ struct spec {
 	unsigned int padding;      /* bytes behind the IP packet */
 	unsigned int fragment;     /* offset in bytes */
 	bool more;                 /* more fragments follow */
+	bool whole;                /* IPv4: do not fragment */
 	uint16_t id;               /* of the datagram */
 };
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/ip.h"
@@ -67,6 +68,7 @@ static void maps_size(const struct lab *lab)
 	sluice->rodata->settings.flow_mask = LAB_BUCKETS - 1;
 	sluice->rodata->settings.key_mask = LAB_KEY_LINES - 1;
 	sluice->rodata->settings.echo_interval_ns = LAB_REPLY_INTERVAL_NS;
+	sluice->rodata->settings.error_interval_ns = LAB_REPLY_INTERVAL_NS;
 }
 
 static void maps_open(struct lab *lab)
@@ -263,6 +265,7 @@ struct backend *lab_backend(struct lab *lab, uint32_t service, uint32_t number, 
 		if (backend->family == 4)
 			backend->outer_sum = backend_outer_sum(backend);
 	}
+	backend->inner_mtu = UINT16_MAX;
 	backend->state = BACKEND_ALIVE;
 	return backend;
 }
@@ -408,6 +411,22 @@ int lab_send(struct lab *lab, const struct spec *spec)
 uint32_t lab_decap(struct lab *lab, const struct frame *frame, struct frame *ret_frame)
 {
 	return program_run(lab->decap->progs.decap, frame, ret_frame);
+}
+
+void lab_bucket(struct lab *lab, enum reply_kind kind, uint64_t in_ns)
+{
+	uint64_t *full = calloc(lab->cpus, sizeof(*full));
+	uint32_t index = kind;
+	struct timespec now;
+
+	assert_non_null(full);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	for (uint32_t cpu = 0; cpu < lab->cpus; cpu++)
+		full[cpu] = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + in_ns;
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(lab->sluice->maps.reply_buckets), &index,
+					     full, BPF_ANY),
+			 0);
+	free(full);
 }
 
 static void counter_sum(struct counter *sum, const struct counter *counter)

@@ -101,6 +101,9 @@ int lab_send(struct lab *lab, const struct spec *spec);
 /* lab_decap - one frame through the backends' program; returns the action. */
 uint32_t lab_decap(struct lab *lab, const struct frame *frame, struct frame *ret_frame);
 
+/* lab_bucket - of all CPUs: the token bucket is full again so many nanoseconds from now. */
+void lab_bucket(struct lab *lab, enum reply_kind kind, uint64_t in_ns);
+
 /* Sums of the CPUs' counters. */
 struct counter lab_backend_count(const struct lab *lab, uint32_t service, uint32_t number);
 struct counter lab_service_count(const struct lab *lab, uint32_t service);

@@ -12,7 +12,7 @@ int main(void)
 		&forward_cases,       &pass_drop_cases,  &parse_cases,     &tcp_cases,
 		&udp_cases,           &flow_table_cases, &scheduler_cases, &fragment_cases,
 		&fragment_held_cases, &counter_cases,    &decap_cases,     &icmp_cases,
-		&quic_cases,          &echo_cases,       &guard_cases};
+		&quic_cases,          &echo_cases,       &guard_cases,     &too_big_cases};
 	const char *only = getenv("SLUICE_TEST_ONLY");
 	struct CMUnitTest picked[256];
 	size_t count = 0;

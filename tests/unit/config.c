@@ -79,6 +79,7 @@ static void defaults(void **context)
 		assert_int_equal(config->timeouts.udp_idle_ms, 120000);
 		assert_int_equal(config->icmp.echo, ECHO_ANSWER);
 		assert_int_equal(config->icmp.echo_rate, 1000);
+		assert_int_equal(config->icmp.error_rate, 1000);
 		assert_int_equal(config->interface_count, 0);
 		assert_int_equal(config->service_count, 0);
 		config_free(config);
@@ -131,7 +132,7 @@ static void every_field(void **context)
 		      "limits: {services: 1, backends: 1048576, slots: 10000, flows: 8}\n"
 		      "timeouts: {closing_ms: 1000, probation_ms: 2000, tcp_idle_ms: 3000, "
 		      "udp_idle_ms: 4000}\n"
-		      "icmp: {echo: pass, echo_rate: 1}\n"
+		      "icmp: {echo: pass, echo_rate: 1, error_rate: 1000000}\n"
 		      "interfaces: [{name: eth0}, {name: eth1, mode: generic}]\n"
 		      "services:\n"
 		      "- {name: dns.a-1, vip: '2001:db8::53', protocol: udp, port: any, mode: ipip,"
@@ -153,6 +154,7 @@ static void every_field(void **context)
 	assert_int_equal(config->timeouts.udp_idle_ms, 4000);
 	assert_int_equal(config->icmp.echo, ECHO_PASS);
 	assert_int_equal(config->icmp.echo_rate, 1);
+	assert_int_equal(config->icmp.error_rate, 1000000);
 	assert_int_equal(config->interface_count, 2);
 	assert_int_equal(config->interfaces[0].mode, ATTACH_AUTO);
 	assert_int_equal(config->interfaces[1].mode, ATTACH_GENERIC);

@@ -87,6 +87,7 @@ static void backends_fill(struct dataplane *dataplane)
 		backend->source[2] = mapped;
 		backend->source[3] = htonl(0xc00002fe);
 		backend->outer_sum = backend_outer_sum(backend);
+		backend->inner_mtu = 1480;
 		backend->state = BACKEND_ALIVE;
 	}
 	munmap(backends, map_bytes(dataplane->sluice->maps.backends));

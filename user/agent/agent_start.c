@@ -53,7 +53,7 @@ static bool limits_equal(const struct limits_config *a, const struct limits_conf
 
 static bool icmp_equal(const struct icmp_config *a, const struct icmp_config *b)
 {
-	return a->echo == b->echo && a->echo_rate == b->echo_rate;
+	return a->echo == b->echo && a->echo_rate == b->echo_rate && a->error_rate == b->error_rate;
 }
 
 /* What was wanted before, or nothing; *ret_saved is NULL if nothing was saved that can be used. */

@@ -54,6 +54,7 @@ void settings_fill(struct dataplane *dataplane, const struct config *config,
 		.proven_udp_ticks = timeout_ticks(config->timeouts.udp_idle_ms, tick_ms),
 		.echo_interval_ns =
 			config->icmp.echo == ECHO_ANSWER ? interval_ns(config->icmp.echo_rate) : 0,
+		.error_interval_ns = interval_ns(config->icmp.error_rate),
 		.key_mask = service_table_lines(meta->services_max * 2) - 1,
 	};
 }

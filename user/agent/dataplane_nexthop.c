@@ -6,11 +6,19 @@
 #include "agent/dataplane_private.h"
 #include "base/log.h"
 
+/* Unknown or absurd: 0, which sets no limit. */
+static uint16_t inner_mtu(const struct backend *backend, uint32_t mtu)
+{
+	uint32_t overhead = backend_overhead(backend);
+
+	return mtu > overhead ? (uint16_t)(mtu - overhead) : 0;
+}
+
 void way_write(struct backend *backend, const struct dataplane_way *way)
 {
 	if (way->nexthop.word) {
 		memcpy(backend->source, way->source.word, sizeof(backend->source));
-		backend->mtu = way->mtu;
+		backend->inner_mtu = inner_mtu(backend, way->mtu);
 	}
 	backend->outer_sum = backend->family == 4 && backend->mode == FORWARD_MODE_IPIP
 				     ? backend_outer_sum(backend)

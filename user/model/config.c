@@ -155,6 +155,8 @@ static void check_icmp(struct check *check, const struct raw_icmp *raw, struct i
 	icmp->echo = check_word(check, "echo", raw->echo, echo_answer_names, ECHO_ANSWER);
 	icmp->echo_rate = (uint32_t)check_number(check, "echo_rate", raw->echo_rate,
 						 (struct range){1, REPLY_RATE_MAX, 1000});
+	icmp->error_rate = (uint32_t)check_number(check, "error_rate", raw->error_rate,
+						  (struct range){1, REPLY_RATE_MAX, 1000});
 	check_out(check, outer);
 }
 

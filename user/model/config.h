@@ -97,6 +97,7 @@ enum echo_answer {
 struct icmp_config {
 	enum echo_answer echo; /* of pings to a VIP */
 	uint32_t echo_rate;    /* answers per second and CPU */
+	uint32_t error_rate;   /* ICMP errors per second and CPU */
 };
 
 struct config {

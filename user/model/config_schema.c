@@ -44,6 +44,7 @@ static const cyaml_schema_field_t timeouts_fields[] = {
 static const cyaml_schema_field_t icmp_fields[] = {
 	TEXT(struct raw_icmp, echo),
 	TEXT(struct raw_icmp, echo_rate),
+	TEXT(struct raw_icmp, error_rate),
 	CYAML_FIELD_END,
 };
 

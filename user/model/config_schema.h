@@ -23,7 +23,7 @@ struct raw_timeouts {
 };
 
 struct raw_icmp {
-	char *echo, *echo_rate;
+	char *echo, *echo_rate, *error_rate;
 };
 
 struct raw_interface {
