@@ -2,7 +2,7 @@
 """Single changes of a pool: what they do to the connections that are held, in both tracking modes."""
 
 from lib.cases import case
-from lib.keeper import PORT, add_nodes, service, start, wait_for
+from lib.keeper import PORT, Holder, add_nodes, service, start, wait_for
 from lib.world import no_drops, open_lab
 
 
@@ -179,5 +179,31 @@ def settles(context):
         wait_for("all slots settle with minimal tracking", lambda: unsettled(minimal) == 0, 90, 0.2)
         for pool in pools:
             pool.holder.wait_answers(2 * (pool.holder.opened - pool.holder.status()["left"]))
+            pool.unbroken()
+        no_drops(lab)
+
+
+@case("flows/what was silent for longer than the idle timeout is lost with its slot, and nothing else")
+def silent_too_long(context):
+    """The edge of the promise: the same flows as in the case of the sleepers, but slots settle."""
+    with open_lab(context) as lab:
+        for pool in pools_of(lab, 4, timeouts={"tcp_idle_ms": 3000}):
+            silent = Holder(lab, pool.config["vip"], pool.config["port"])
+            while silent.status()["servers"].get("web-1", 0) < 5:
+                silent.open(20)
+                silent.settle()
+            pool.open_everywhere(least=5, period_ms=250)
+            for name in "web-1", "web-2":
+                pool.drain(name)
+            there = silent.status()["servers"]
+            # Minimal tracking leaves the slots of those that are not silent unsettled.
+            wait_for("slots settle", lambda: unsettled(pool) <= pool.holder.opened, 60, 0.2)
+            wait_for("silent flows are forgotten", lambda: all(
+                pool.live(name) <= pool.servers()[name] for name in pool.nodes), 60, 0.2)
+            lost = sum(there.get(name, 0) for name in ("web-1", "web-2"))
+            silent.wake()
+            wait_for("those of the drained backends broke",
+                     lambda: silent.status()["broken"] >= lost, 60)
+            pool.holder.wait_answers(2 * pool.holder.opened)
             pool.unbroken()
         no_drops(lab)

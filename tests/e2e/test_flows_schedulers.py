@@ -74,3 +74,32 @@ def newcomer(context):
             servers.values()), count=200)
         pool.unbroken()
         no_drops(lab)
+
+
+def only_server(pool, count):
+    """Open so many connections; the server that has got all of them."""
+    server, = (name for name, more in open_counted(pool, count).items() if more)
+    return server
+
+
+@case("flows/affinity: a source's connections share a backend, and stay when the next go elsewhere")
+def affinity(context):
+    with open_lab(context) as lab:
+        count = 40
+        kinds = [(affinity_, tracking) for affinity_ in ("source", "source_port")
+                 for tracking in ("full", "minimal")]
+        services_ = [service(f"web-{number}", PORT + number, affinity=affinity_, tracking=tracking)
+                     for number, (affinity_, tracking) in enumerate(kinds)]
+        nodes = add_nodes(lab, 4, ports=[one["port"] for one in services_])
+        for pool in start(lab, nodes, *services_):
+            home = only_server(pool, count)
+            pool.drain(home)
+            other = only_server(pool, count)
+            assert other != home, (pool.name, home)
+            pool.weight(other, 20)
+            assert pool.unbroken()["servers"] == {home: count, other: count}, pool.name
+            pool.undrain(home)
+            pool.weight(other, 100)
+            assert only_server(pool, count) == home, pool.name
+            assert pool.unbroken()["servers"] == {home: 2 * count, other: count}, pool.name
+        no_drops(lab)
