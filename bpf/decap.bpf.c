@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * For backends without a tunnel device: removes the outer header of IP-in-IP packets and passes
- * what is inside to the host's stack. Everything else is passed untouched.
+ * For backends without a tunnel device: removes the outer headers of IP-in-IP and GUE packets and
+ * passes what is inside to the host's stack. Everything else is passed untouched.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -11,23 +11,21 @@
 
 #include <bpf/bpf_helpers.h>
 
-#include "parse.h"
-
-#define DECAP_ADDRESSES_MAX 8
+#include "decap_read.h"
+#include "sluice/decap.h"
 
 /* Outer destinations to take, v4-mapped for IPv4. None given: any unicast address. */
 const volatile __be32 decap_addresses[DECAP_ADDRESSES_MAX][4] = {};
 const volatile __u32 decap_address_count = 0;
+/* 0: GUE is left alone. */
+const volatile __be16 decap_port = CONSTANT_BE16(GUE_PORT);
 
-/* An outer header that is to go. */
-struct tunnel {
-	__u32 outer_length;
-	__u8 inner_family;
-	__u8 congested; /* the outer header says: congestion experienced (RFC 6040) */
-};
-
-#define ECN_MASK      3u
-#define ECN_CONGESTED 3u
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DECAP_VERDICT_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} decap_counters SEC(".maps");
 
 static __always_inline bool address_is_unicast(const struct flow_key *key)
 {
@@ -53,44 +51,6 @@ static __always_inline bool address_is_taken(const struct flow_key *key)
 	return false;
 }
 
-static __always_inline __u8 inner_family(__u8 protocol)
-{
-	if (protocol == IPPROTO_IPIP)
-		return 4;
-	return protocol == IPPROTO_IPV6 ? 6 : 0;
-}
-
-/* False for what is no tunnel packet, or only a fragment of one. */
-static __always_inline bool tunnel_read_ipv4(const void *header, const void *end,
-					     struct tunnel *tunnel)
-{
-	const struct iphdr *ip = header;
-	const __u8 *bytes = header;
-
-	if ((const void *)(ip + 1) > end || bytes[0] >> 4 != 4)
-		return false;
-	if (ip->frag_off & (IPV4_FRAGMENT_MORE | IPV4_FRAGMENT_OFFSET))
-		return false;
-	tunnel->outer_length = (bytes[0] & 0x0f) * 4u;
-	tunnel->inner_family = inner_family(ip->protocol);
-	tunnel->congested = (ip->tos & ECN_MASK) == ECN_CONGESTED;
-	return tunnel->outer_length >= sizeof(*ip) && tunnel->inner_family;
-}
-
-static __always_inline bool tunnel_read_ipv6(const void *header, const void *end,
-					     struct tunnel *tunnel)
-{
-	const struct ipv6hdr *ip = header;
-	const __u8 *bytes = header;
-
-	if ((const void *)(ip + 1) > end || bytes[0] >> 4 != 6)
-		return false;
-	tunnel->outer_length = sizeof(*ip);
-	tunnel->inner_family = inner_family(ip->nexthdr);
-	tunnel->congested = (bytes[1] >> 4 & ECN_MASK) == ECN_CONGESTED;
-	return tunnel->inner_family;
-}
-
 /* Carry the mark over to an inner header whose sender understands it (RFC 6040, section 4.2). */
 static __always_inline void inner_mark_ipv4(struct iphdr *ip)
 {
@@ -110,17 +70,6 @@ static __always_inline void inner_mark_ipv6(__u8 *bytes)
 {
 	if (bytes[1] >> 4 & ECN_MASK)
 		bytes[1] |= ECN_CONGESTED << 4;
-}
-
-/* Whether the inner header is what the outer one says; checked before anything is changed. */
-static __always_inline bool inner_is_whole(const void *header, const void *end,
-					   const struct tunnel *tunnel)
-{
-	const __u8 *bytes = header;
-
-	if (tunnel->inner_family == 4)
-		return header + sizeof(struct iphdr) <= end && bytes[0] >> 4 == 4;
-	return header + sizeof(struct ipv6hdr) <= end && bytes[0] >> 4 == 6;
 }
 
 static __always_inline void inner_mark(void *header, const void *end, const struct tunnel *tunnel)
@@ -154,7 +103,7 @@ static __always_inline void link_write(void *data, struct link *link, __u32 link
 	}
 }
 
-/* Take the outer header out: cut the front, and write the link header anew. */
+/* Take the outer headers out: cut the front, and write the link header anew. */
 static __always_inline int tunnel_remove(struct xdp_md *ctx, __u32 link_length,
 					 const struct tunnel *tunnel)
 {
@@ -167,11 +116,11 @@ static __always_inline int tunnel_remove(struct xdp_md *ctx, __u32 link_length,
 	if (data + sizeof(link) > end)
 		return XDP_PASS;
 	__builtin_memcpy(&link, data, sizeof(link));
-	if (bpf_xdp_adjust_head(ctx, (int)(tunnel->outer_length & 63)))
+	if (bpf_xdp_adjust_head(ctx, (int)(tunnel->outer_length & 127)))
 		return XDP_PASS;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	/* An Ethernet and an IP header, which inner_is_whole saw, are longer than this. */
+	/* An Ethernet and an IP header, which tunnel_check_inner saw, are longer than this. */
 	if (data + sizeof(link) > end)
 		return XDP_DROP;
 	link_write(data, &link, link_length, type);
@@ -179,25 +128,45 @@ static __always_inline int tunnel_remove(struct xdp_md *ctx, __u32 link_length,
 	return XDP_PASS;
 }
 
+static __always_inline enum decap_verdict decap_judge(const void *data, const void *end,
+						      struct packet *packet, struct tunnel *tunnel)
+{
+	const void *header;
+	enum decap_verdict verdict;
+
+	packet->key.family = ethertype_family(parse_link(data, end, packet));
+	if (!packet->key.family || parse_destination(data, end, packet) != VERDICT_NONE)
+		return DECAP_PASS_OTHER;
+	header = data + (packet->link_length & 31);
+	verdict = packet->key.family == 4 ? tunnel_read_ipv4(header, end, decap_port, tunnel)
+					  : tunnel_read_ipv6(header, end, decap_port, tunnel);
+	if (verdict == DECAP_PASS_OTHER)
+		return verdict;
+	if (!address_is_taken(&packet->key))
+		return DECAP_PASS_ADDRESS;
+	if (verdict == DECAP_GUE)
+		verdict = tunnel_read_gue(header, end, tunnel);
+	if (verdict < DECAP_IPIP)
+		return verdict;
+	return tunnel_check_inner(header, end, tunnel) ? verdict : DECAP_PASS_MALFORMED;
+}
+
 SEC("xdp")
 int decap(struct xdp_md *ctx)
 {
-	void *data = (void *)(long)ctx->data;
-	void *end = (void *)(long)ctx->data_end;
 	struct tunnel tunnel = {0};
 	struct packet packet;
-	const void *header;
-	bool is_tunnel;
+	enum decap_verdict verdict;
+	__u64 *packets;
+	__u32 index;
 
-	packet.key.family = ethertype_family(parse_link(data, end, &packet));
-	if (!packet.key.family || parse_destination(data, end, &packet) != VERDICT_NONE)
-		return XDP_PASS;
-	header = data + (packet.link_length & 31);
-	is_tunnel = packet.key.family == 4 ? tunnel_read_ipv4(header, end, &tunnel)
-					   : tunnel_read_ipv6(header, end, &tunnel);
-	if (!is_tunnel || !address_is_taken(&packet.key))
-		return XDP_PASS;
-	if (!inner_is_whole(header + (tunnel.outer_length & 63), end, &tunnel))
+	verdict =
+		decap_judge((void *)(long)ctx->data, (void *)(long)ctx->data_end, &packet, &tunnel);
+	index = verdict;
+	packets = bpf_map_lookup_elem(&decap_counters, &index);
+	if (packets)
+		(*packets)++;
+	if (verdict < DECAP_IPIP)
 		return XDP_PASS;
 	return tunnel_remove(ctx, packet.link_length, &tunnel);
 }

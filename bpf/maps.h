@@ -27,6 +27,7 @@ const volatile struct settings settings = {
 	.key_mask = 0,
 	.echo_interval_ns = 0,
 	.error_interval_ns = 0,
+	.gue_port = 0,
 };
 
 /* An array that the agent reads and writes through mmap. */

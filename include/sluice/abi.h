@@ -169,6 +169,7 @@ enum backend_state {
 enum forward_mode {
 	FORWARD_MODE_L2 = 0,
 	FORWARD_MODE_IPIP,
+	FORWARD_MODE_GUE,
 };
 
 /* How a packet leaves: one word, so that a change of neighbour is seen whole. 0: not known. */
@@ -200,21 +201,25 @@ struct backend {
 #define OUTER_DONT_FRAGMENT 0x4000u
 #define OUTER_HOP_LIMIT     64u
 
+/* GUE's source ports: those for private use (RFC 6335), the low bits are the flow's. */
+#define GUE_SOURCE_PORTS 0xc000u
+/* Bytes of UDP and GUE, behind the outer IP header. */
+#define GUE_HEADERS 12u
+
 /*
- * backend_outer_sum - the part of the outer IPv4 header's checksum that no packet changes: the
- * plain sum, not folded, of the header's 16-bit words in host order with total length, TOS,
- * protocol and checksum taken as 0. The data plane adds those three, folds and complements.
- * At most 9 words: it fits 32 bits with room for what is added.
+ * outer_sum - the part of an outer IPv4 header's checksum that no packet changes: the plain sum,
+ * not folded, of the header's 16-bit words in host order with total length, TOS, protocol and
+ * checksum taken as 0. The data plane adds those three, folds and complements. At most 9 words: it
+ * fits 32 bits with room for what is added.
  */
-static inline __attribute__((always_inline)) __u32 backend_outer_sum(const struct backend *backend)
+static inline __attribute__((always_inline)) __u32 outer_sum(__be32 source, __be32 destination)
 {
-	const __u8 *source = (const __u8 *)&backend->source[3];
-	const __u8 *address = (const __u8 *)&backend->address[3];
+	const __u8 *from = (const __u8 *)&source, *to = (const __u8 *)&destination;
 	__u32 sum = 0x4500u + OUTER_DONT_FRAGMENT + (OUTER_HOP_LIMIT << 8);
 
 	for (int i = 0; i < 4; i += 2) {
-		sum += ((__u32)source[i] << 8) + source[i + 1];
-		sum += ((__u32)address[i] << 8) + address[i + 1];
+		sum += ((__u32)from[i] << 8) + from[i + 1];
+		sum += ((__u32)to[i] << 8) + to[i + 1];
 	}
 	return sum;
 }
@@ -222,9 +227,17 @@ static inline __attribute__((always_inline)) __u32 backend_outer_sum(const struc
 /* backend_overhead - bytes that the forward mode puts before a packet. */
 static inline __attribute__((always_inline)) __u32 backend_overhead(const struct backend *backend)
 {
-	if (backend->mode != FORWARD_MODE_IPIP)
-		return 0;
-	return backend->family == 4 ? 20 : 40;
+	__u32 outer = backend->family == 4 ? 20 : 40;
+
+	if (backend->mode == FORWARD_MODE_IPIP)
+		return outer;
+	return backend->mode == FORWARD_MODE_GUE ? outer + GUE_HEADERS : 0;
+}
+
+/* backend_outer_sum - outer_sum() between a backend's own addresses. */
+static inline __attribute__((always_inline)) __u32 backend_outer_sum(const struct backend *backend)
+{
+	return outer_sum(backend->source[3], backend->address[3]);
 }
 
 /* Map "backend_loads" (array): what least_flows compares. */
@@ -313,6 +326,8 @@ struct settings {
 	__u32 key_mask;          /* lines of service_keys - 1 */
 	__u64 echo_interval_ns;  /* between answers to pings, per CPU; 0: left to the host */
 	__u64 error_interval_ns; /* between ICMP errors, per CPU; 0: none are sent */
+	__be16 gue_port;         /* UDP port that backends take GUE at */
+	__u16 reserved[3];
 };
 
 #pragma GCC diagnostic pop
@@ -339,7 +354,7 @@ SLUICE_SIZE(struct verdict_counter, 16);
 SLUICE_SIZE(struct flow_counter, 64);
 SLUICE_SIZE(struct flow_bucket, 64);
 SLUICE_SIZE(struct meta, 40);
-SLUICE_SIZE(struct settings, 64);
+SLUICE_SIZE(struct settings, 72);
 #undef SLUICE_SIZE
 
 #endif

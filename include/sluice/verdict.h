@@ -27,6 +27,8 @@ enum verdict_action {
 	  "the service has no backend for the flow and passes such packets to the host")           \
 	X(FORWARD_L2, "forward_l2", FORWARD, "to a backend by its MAC address")                    \
 	X(FORWARD_IPIP, "forward_ipip", FORWARD, "to a backend inside an IP-in-IP tunnel")         \
+	X(FORWARD_GUE, "forward_gue", FORWARD,                                                     \
+	  "to a backend inside UDP, by generic UDP encapsulation")                                 \
 	X(REPLY_ECHO, "reply_echo", REPLY, "a ping to a VIP, answered by the data plane")          \
 	X(REPLY_TOO_BIG, "reply_too_big", REPLY,                                                   \
 	  "too long for the way to the backend: the client was told by ICMP")                      \

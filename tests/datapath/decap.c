@@ -58,13 +58,21 @@ static void assert_untouched(struct lab *lab, const struct frame *frame)
 	frame_assert_equal(&out, frame);
 }
 
+static size_t wrapped_length(const struct spec *spec)
+{
+	struct frame frame;
+
+	frame_build(&frame, spec);
+	return frame.length - frame_link_length(&frame) - spec->padding;
+}
+
 static void wrap(struct frame *frame, const struct spec *spec, const char *to)
 {
 	const struct outer outer = {
 		.from = strchr(to, ':') ? "2001:db8::1" : "192.0.2.1",
 		.to = to,
 		.inner_family = strchr(spec->to, ':') ? 6 : 4,
-		.inner_length = 100,
+		.inner_length = wrapped_length(spec),
 	};
 
 	frame_build(frame, spec);

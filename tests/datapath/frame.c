@@ -195,6 +195,35 @@ size_t frame_link_length(const struct frame *frame)
 	return length;
 }
 
+/* UDP and GUE, version 0 and nothing but the inner protocol. */
+#define GUE_LENGTH 12
+
+static size_t outer_payload(const struct outer *outer)
+{
+	return outer->inner_length + (outer->gue_source ? GUE_LENGTH : 0);
+}
+
+static unsigned int inner_protocol(const struct outer *outer)
+{
+	return outer->inner_family == 4 ? 4 : 41;
+}
+
+static unsigned int outer_protocol(const struct outer *outer)
+{
+	return outer->gue_source ? IPPROTO_UDP : inner_protocol(outer);
+}
+
+static void put_gue(struct frame *frame, const struct outer *outer)
+{
+	put_word(frame, outer->gue_source);
+	put_word(frame, 6080);
+	put_word(frame, outer_payload(outer));
+	put_word(frame, 0);
+	put_byte(frame, 0);
+	put_byte(frame, inner_protocol(outer));
+	put_word(frame, 0);
+}
+
 static void put_outer_ipv4(struct frame *frame, const struct outer *outer)
 {
 	size_t start = frame->length;
@@ -202,11 +231,11 @@ static void put_outer_ipv4(struct frame *frame, const struct outer *outer)
 
 	put_byte(frame, 0x45);
 	put_byte(frame, outer->traffic_class);
-	put_word(frame, 20 + outer->inner_length);
+	put_word(frame, 20 + outer_payload(outer));
 	put_word(frame, 0);
 	put_word(frame, 0x4000);
 	put_byte(frame, 64);
-	put_byte(frame, outer->inner_family == 4 ? 4 : 41);
+	put_byte(frame, outer_protocol(outer));
 	put_word(frame, 0);
 	put_address(frame, outer->from);
 	put_address(frame, outer->to);
@@ -220,8 +249,8 @@ static void put_outer_ipv6(struct frame *frame, const struct outer *outer)
 	put_byte(frame, 0x60u | outer->traffic_class >> 4);
 	put_byte(frame, (outer->traffic_class << 4 & 0xf0) | outer->label >> 16);
 	put_word(frame, outer->label & 0xffff);
-	put_word(frame, outer->inner_length);
-	put_byte(frame, outer->inner_family == 4 ? 4 : 41);
+	put_word(frame, outer_payload(outer));
+	put_byte(frame, outer_protocol(outer));
 	put_byte(frame, 64);
 	put_address(frame, outer->from);
 	put_address(frame, outer->to);
@@ -239,6 +268,8 @@ void frame_wrap(struct frame *frame, const struct outer *outer)
 		put_outer_ipv6(frame, outer);
 	else
 		put_outer_ipv4(frame, outer);
+	if (outer->gue_source)
+		put_gue(frame, outer);
 	put(frame, inner.data + link_length, inner.length - link_length);
 }
 

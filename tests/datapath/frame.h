@@ -52,9 +52,10 @@ struct outer {
 	uint8_t inner_family;
 	size_t inner_length; /* of the IP packet inside, without padding */
 	uint32_t label;      /* IPv6 */
+	uint16_t gue_source; /* UDP source port of GUE; 0: IP in IP */
 };
 
-/* frame_wrap - put an outer header of IP in IP in front of the frame's IP packet. */
+/* frame_wrap - put the outer headers of a tunnel in front of the frame's IP packet. */
 void frame_wrap(struct frame *frame, const struct outer *outer);
 
 void frame_set_macs(struct frame *frame, const uint8_t to[6], const uint8_t from[6]);

@@ -69,6 +69,7 @@ static void maps_size(const struct lab *lab)
 	sluice->rodata->settings.key_mask = LAB_KEY_LINES - 1;
 	sluice->rodata->settings.echo_interval_ns = LAB_REPLY_INTERVAL_NS;
 	sluice->rodata->settings.error_interval_ns = LAB_REPLY_INTERVAL_NS;
+	sluice->rodata->settings.gue_port = htons(LAB_GUE_PORT);
 }
 
 static void maps_open(struct lab *lab)
@@ -406,6 +407,20 @@ int lab_send(struct lab *lab, const struct spec *spec)
 	frame_build(&frame, spec);
 	result.action = program_run(lab->sluice->progs.sluice, &frame, &result.frame);
 	return backend_number(&result);
+}
+
+uint64_t lab_decap_count(const struct lab *lab, uint32_t verdict)
+{
+	uint64_t packets[1024] = {0}, sum = 0;
+
+	assert_true(lab->cpus <= sizeof(packets) / sizeof(packets[0]));
+	assert_int_equal(bpf_map__lookup_elem(lab->decap->maps.decap_counters, &verdict,
+					      sizeof(verdict), packets,
+					      lab->cpus * sizeof(packets[0]), 0),
+			 0);
+	for (uint32_t cpu = 0; cpu < lab->cpus; cpu++)
+		sum += packets[cpu];
+	return sum;
 }
 
 uint32_t lab_decap(struct lab *lab, const struct frame *frame, struct frame *ret_frame)

@@ -22,6 +22,7 @@
 #define LAB_KEY_LINES        16u /* so few that keys spill over */
 /* Long, as a slow machine must not fill a bucket faster than a test empties it. */
 #define LAB_REPLY_INTERVAL_NS 100000000ULL
+#define LAB_GUE_PORT          6080
 #define LAB_SEED              0x5eedULL
 
 /* Ways out: by where packets come in (the loopback interface), and by another one. */
@@ -105,6 +106,7 @@ uint32_t lab_decap(struct lab *lab, const struct frame *frame, struct frame *ret
 void lab_bucket(struct lab *lab, enum reply_kind kind, uint64_t in_ns);
 
 /* Sums of the CPUs' counters. */
+uint64_t lab_decap_count(const struct lab *lab, uint32_t verdict);
 struct counter lab_backend_count(const struct lab *lab, uint32_t service, uint32_t number);
 struct counter lab_service_count(const struct lab *lab, uint32_t service);
 struct flow_counter lab_flow_count(const struct lab *lab);

@@ -79,6 +79,16 @@ def ipip_6in6(context):
     forwards(context, "ipip", 6, 6)
 
 
+@case("conformance/F17 gue 4in4: clients reach every backend, counts agree")
+def gue_4in4(context):
+    forwards(context, "gue", 4, 4)
+
+
+@case("conformance/F17 gue 6in6: clients reach every backend, counts agree")
+def gue_6in6(context):
+    forwards(context, "gue", 6, 6)
+
+
 def forwards_udp(context, mode, family, target_family):
     """UDP: each socket stays with one backend, and not a packet more or less is counted."""
     with open_lab(context) as lab:
@@ -117,6 +127,16 @@ def udp_ipip_4in6(context):
 @case("e2e/ipip UDP 6in4: a flow keeps its backend, each packet is counted once")
 def udp_ipip_6in4(context):
     forwards_udp(context, "ipip", 6, 4)
+
+
+@case("conformance/F17 gue UDP 4in6: a flow keeps its backend, each packet is counted once")
+def udp_gue_4in6(context):
+    forwards_udp(context, "gue", 4, 6)
+
+
+@case("conformance/F17 gue UDP 6in4: a flow keeps its backend, each packet is counted once")
+def udp_gue_6in4(context):
+    forwards_udp(context, "gue", 6, 4)
 
 
 @case("e2e/two services of one VIP, and one of any port: each packet finds its own pool")

@@ -80,6 +80,7 @@ static void defaults(void **context)
 		assert_int_equal(config->icmp.echo, ECHO_ANSWER);
 		assert_int_equal(config->icmp.echo_rate, 1000);
 		assert_int_equal(config->icmp.error_rate, 1000);
+		assert_int_equal(config->tunnel.gue_port, 6080);
 		assert_int_equal(config->interface_count, 0);
 		assert_int_equal(config->service_count, 0);
 		config_free(config);
@@ -133,6 +134,7 @@ static void every_field(void **context)
 		      "timeouts: {closing_ms: 1000, probation_ms: 2000, tcp_idle_ms: 3000, "
 		      "udp_idle_ms: 4000}\n"
 		      "icmp: {echo: pass, echo_rate: 1, error_rate: 1000000}\n"
+		      "tunnel: {gue_port: 65535}\n"
 		      "interfaces: [{name: eth0}, {name: eth1, mode: generic}]\n"
 		      "services:\n"
 		      "- {name: dns.a-1, vip: '2001:db8::53', protocol: udp, port: any, mode: ipip,"
@@ -155,6 +157,7 @@ static void every_field(void **context)
 	assert_int_equal(config->icmp.echo, ECHO_PASS);
 	assert_int_equal(config->icmp.echo_rate, 1);
 	assert_int_equal(config->icmp.error_rate, 1000000);
+	assert_int_equal(config->tunnel.gue_port, 65535);
 	assert_int_equal(config->interface_count, 2);
 	assert_int_equal(config->interfaces[0].mode, ATTACH_AUTO);
 	assert_int_equal(config->interfaces[1].mode, ATTACH_GENERIC);
@@ -238,7 +241,7 @@ static void wrong_shape(void **context)
 		{"services: &all\n  - *all\n",
 		 "c.yaml:1:11: services[0] is not a section; give 'key: value' lines"},
 		{"? [a]\n: b\n", "c.yaml:1:3: unknown key '?'; known here: agent, limits, "
-				 "timeouts, icmp, guard, interfaces, services"},
+				 "timeouts, icmp, guard, tunnel, interfaces, services"},
 	};
 
 	(void)context;
@@ -264,6 +267,7 @@ static void wrong_agent(void **context)
 		{"timeouts:\n  tcp_idle_ms: 5000000\n",
 		 "c.yaml:2:3: tcp_idle_ms 5000000 is above 4000000; give 1000 to 4000000"},
 		{"icmp: {echo: yes}\n", "c.yaml:1:8: echo 'yes' is not known; use answer or pass"},
+		{"tunnel: {gue_port: 0}\n", "c.yaml:1:10: gue_port 0 is below 1; give 1 to 65535"},
 		{"icmp: {echo_rate: 0}\n", "c.yaml:1:8: echo_rate 0 is below 1; give 1 to 1000000"},
 		{"interfaces:\n  - mode: auto\n", "c.yaml:2:5: name is missing; add it"},
 		{"interfaces:\n  - name: eth0\n    mode: nativ\n",
@@ -304,7 +308,7 @@ static void wrong_service(void **context)
 		{"services:\n  - {name: web, vip: 192.0.2.80, protocol: tcp, port: http}\n",
 		 "c.yaml:2:49: port 'http' is not a whole number; give 1 to 65535"},
 		{WEB "    mode: tunnel\n",
-		 "c.yaml:6:5: mode 'tunnel' is not known; use l2 or ipip"},
+		 "c.yaml:6:5: mode 'tunnel' is not known; use l2, ipip or gue"},
 		{WEB "    scheduler: magelv\n",
 		 "c.yaml:6:5: scheduler 'magelv' is not known; did you mean maglev? (maglev, "
 		 "random, round_robin or least_flows)"},

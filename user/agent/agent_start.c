@@ -294,6 +294,8 @@ static int fixed_check(const struct config *old, const struct config *new, struc
 		return fixed_refuse("timeouts", restart, error);
 	if (!icmp_equal(&old->icmp, &new->icmp))
 		return fixed_refuse("icmp", restart, error);
+	if (old->tunnel.gue_port != new->tunnel.gue_port)
+		return fixed_refuse("tunnel", restart, error);
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the config means for the maps and the program: sizes, seed, clock and timeouts. */
+#include <arpa/inet.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <time.h>
@@ -55,6 +56,7 @@ void settings_fill(struct dataplane *dataplane, const struct config *config,
 		.echo_interval_ns =
 			config->icmp.echo == ECHO_ANSWER ? interval_ns(config->icmp.echo_rate) : 0,
 		.error_interval_ns = interval_ns(config->icmp.error_rate),
+		.gue_port = htons(config->tunnel.gue_port),
 		.key_mask = service_table_lines(meta->services_max * 2) - 1,
 	};
 }

@@ -192,7 +192,7 @@ int nexthop_watch(struct nexthops *nexthops, uint32_t backend, const struct ip *
 		char text[IP_TEXT_MAX];
 
 		log_warning("backend %s: mode l2 needs it on a segment of this host, and the way "
-			    "to it is by a gateway; use mode ipip",
+			    "to it is by a gateway; use mode ipip or gue",
 			    ip_format(address, text));
 	}
 	return 0;

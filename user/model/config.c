@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/config_check.h"
+#include "sluice/decap.h"
 #include "sluice/limits.h"
 
 /* A Unix socket's path with its NUL has 108 bytes. */
@@ -160,6 +161,19 @@ static void check_icmp(struct check *check, const struct raw_icmp *raw, struct i
 	check_out(check, outer);
 }
 
+static void check_tunnel(struct check *check, const struct raw_tunnel *raw,
+			 struct tunnel_config *tunnel)
+{
+	static const struct raw_tunnel absent;
+	size_t outer = check_into(check, "tunnel");
+
+	if (!raw)
+		raw = &absent;
+	tunnel->gue_port = (uint16_t)check_number(check, "gue_port", raw->gue_port,
+						  (struct range){1, 65535, GUE_PORT});
+	check_out(check, outer);
+}
+
 static void check_interface(struct check *check, const struct raw_interface *raw,
 			    struct config *config, struct interface_config *interface)
 {
@@ -248,6 +262,7 @@ static int config_make(struct check *check, const struct raw_config *raw,
 	check_timeouts(check, raw->timeouts, &config->timeouts);
 	check_icmp(check, raw->icmp, &config->icmp);
 	check_guard(check, raw->guard, &config->guard);
+	check_tunnel(check, raw->tunnel, &config->tunnel);
 	check_interfaces(check, raw, config);
 	check_services(check, raw, config);
 	if (check->code)

@@ -100,6 +100,10 @@ struct icmp_config {
 	uint32_t error_rate;   /* ICMP errors per second and CPU */
 };
 
+struct tunnel_config {
+	uint16_t gue_port; /* UDP port that backends take GUE at; host order */
+};
+
 struct config {
 	char *pin_dir;   /* /sys/fs/bpf/sluice */
 	char *socket;    /* /run/sluice/sluice.sock */
@@ -111,6 +115,7 @@ struct config {
 	struct timeouts_config timeouts;
 	struct icmp_config icmp;
 	struct guard_lists guard;
+	struct tunnel_config tunnel;
 	struct interface_config *interfaces;
 	size_t interface_count;
 	struct service_config *services;

@@ -48,6 +48,11 @@ static const cyaml_schema_field_t icmp_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t tunnel_fields[] = {
+	TEXT(struct raw_tunnel, gue_port),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t interface_fields[] = {
 	TEXT(struct raw_interface, name),
 	TEXT(struct raw_interface, mode),
@@ -153,6 +158,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	SECTION(struct raw_config, timeouts, timeouts_fields),
 	SECTION(struct raw_config, icmp, icmp_fields),
 	SECTION(struct raw_config, guard, guard_fields),
+	SECTION(struct raw_config, tunnel, tunnel_fields),
 	LIST(struct raw_config, interfaces, &interface_entry),
 	LIST(struct raw_config, services, &service_entry),
 	CYAML_FIELD_END,

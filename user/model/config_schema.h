@@ -26,6 +26,10 @@ struct raw_icmp {
 	char *echo, *echo_rate, *error_rate;
 };
 
+struct raw_tunnel {
+	char *gue_port;
+};
+
 struct raw_interface {
 	char *name, *mode;
 };
@@ -66,6 +70,7 @@ struct raw_config {
 	struct raw_timeouts *timeouts;
 	struct raw_icmp *icmp;
 	struct raw_guard *guard;
+	struct raw_tunnel *tunnel;
 	struct raw_interface *interfaces;
 	unsigned int interfaces_count;
 	struct raw_service *services;

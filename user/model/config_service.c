@@ -8,7 +8,7 @@
 #include "model/config_check.h"
 #include "sluice/limits.h"
 
-const char *const forward_mode_names[] = {"l2", "ipip", NULL};
+const char *const forward_mode_names[] = {"l2", "ipip", "gue", NULL};
 const char *const tracking_names[] = {"full", "minimal", NULL};
 const char *const affinity_names[] = {"flow", "source", "source_port", NULL};
 const char *const scheduler_names[] = {"maglev", "random", "round_robin", "least_flows", NULL};
