@@ -30,7 +30,7 @@ def write_list(lab, name, lines):
 
 def refused(node):
     """The client's requests get no answer. A denied SYN is dropped, so curl waits in vain."""
-    return fetch(node, url(), "--connect-timeout", "0.5", check=False).returncode != 0
+    return fetch(node, url(), "--connect-timeout", "0.3", check=False).returncode != 0
 
 
 def answered(node):
@@ -168,6 +168,7 @@ def limited_client(context):
         assert not any(one["gone"] for one in load.latest["servers"].values())
         shown = lab.service("web")["guard"]["new_flow_limit"]
         assert shown == {**limit, "prefix4": 32, "prefix6": 64}, shown
+        assert "at most 1/s, 5 at once" in lab.sluice("service", "show", "web").stdout
         with open(lab.agent.config, encoding="utf-8") as file:
             config = json.load(file)
         config["services"][0]["guard"] = {}

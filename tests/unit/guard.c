@@ -153,6 +153,15 @@ static void a_prefix_has_one_answer(void **context)
 	assert_null(made);
 }
 
+static struct ip toy_address(uint32_t number)
+{
+	struct ip ip;
+
+	assert_int_equal(ip_parse("10.0.0.0", &ip), 0);
+	ip.word[3] |= htonl(number);
+	return ip;
+}
+
 /* ------------------------------------------------------------------ configs and people */
 
 static struct config *config_of(const char *guard)
@@ -231,6 +240,27 @@ static void run_time_answers_outlive_a_reload_that_does_not_touch_them(void **co
 	assert_int_equal(answer(guard, "12.0.0.0/8"), GUARD_DENY);
 	assert_int_equal(answer(guard, "14.0.0.0/8"), GUARD_NONE);
 	guard_free(guard);
+}
+
+static void more_prefixes_than_there_is_room_for_are_refused(void **context)
+{
+	const size_t count = SLUICE_GUARD_PREFIXES_MAX;
+	struct guard_rule *rules = calloc(count, sizeof(*rules));
+	struct guard *guard = guard_new();
+	struct error error;
+
+	(void)context;
+	assert_non_null(rules);
+	for (size_t i = 0; i < count; i++) {
+		rules[i].prefix = (struct prefix){toy_address((uint32_t)i), 32};
+		rules[i].answer = GUARD_DENY;
+	}
+	assert_int_equal(guard_set(guard, NULL, rules, count, &error), 0);
+	assert_int_equal(guard_set(guard, "web", rules, 1, &error), -ENOSPC);
+	assert_message(&error, "guard: 524289 prefixes in all lists, and there is room for 524288; "
+			       "merge some into shorter ones");
+	guard_free(guard);
+	free(rules);
 }
 
 static void a_config_says_where_it_is_wrong(void **context)
@@ -333,15 +363,6 @@ static uint32_t toy_find(const struct toy *toy, uint32_t service, const struct i
 }
 
 #define SERVICE 3u
-
-static struct ip toy_address(uint32_t number)
-{
-	struct ip ip;
-
-	assert_int_equal(ip_parse("10.0.0.0", &ip), 0);
-	ip.word[3] |= htonl(number);
-	return ip;
-}
 
 /* The answers for the sources 10.0.0.0 to 10.0.0.31, each by the guard's own rule. */
 static void toy_answers(const struct toy *toy, bool denied[32])
@@ -471,6 +492,8 @@ static const struct CMUnitTest cases[] = {
 	CASE(a_prefix_has_one_answer, "unit/guard: a prefix that is denied and allowed is refused"),
 	CASE(run_time_answers_outlive_a_reload_that_does_not_touch_them,
 	     "unit/guard: run-time answers outlive restarts, and reloads that do not touch them"),
+	CASE(more_prefixes_than_there_is_room_for_are_refused,
+	     "unit/guard: more prefixes than there is room for are refused"),
 	CASE(a_config_says_where_it_is_wrong, "unit/guard: a config says where it is wrong"),
 	CASE(a_service_of_the_api_has_a_limit_and_no_lists,
 	     "unit/guard: a service of the API has a limit, and no lists"),

@@ -97,6 +97,12 @@ struct flood_kept {
  */
 struct flood_kept flood_run(struct dataplane *dataplane, uint32_t packets);
 
+/*
+ * guard_fill - allow so many prefixes of sources, near to those of the packets; the service asks
+ * for them. Returns the milliseconds that the kernel took for it.
+ */
+double guard_fill(struct dataplane *dataplane, uint32_t prefixes);
+
 double table_build_ms(void);
 double table_publish_ms(struct dataplane *dataplane);
 

@@ -16,6 +16,7 @@
 #define FLOWS_MANY    (1u << 20)
 #define FLOW_ENTRIES  (2 * FLOWS_MANY) /* 16 bytes a flow */
 #define FLOOD_PACKETS 10000000u        /* of each kind */
+#define PREFIXES      100000u
 
 void die(const char *format, ...)
 {
@@ -118,6 +119,15 @@ static void measure_packets(json_t *figures)
 		 {.destination = BENCH_VIP, .flows = FLOWS_MANY}},
 		{"pass_v4_ns", TRACKING_FULL, {.destination = "192.0.2.200", .flows = 1}},
 	};
+	/* With a list of 100,000 prefixes to look at. */
+	const struct measure guarded[] = {
+		{"forward_guard_100k_1flow_ns",
+		 TRACKING_FULL,
+		 {.destination = BENCH_VIP, .flows = 1}},
+		{"forward_guard_100k_1mflows_ns",
+		 TRACKING_FULL,
+		 {.destination = BENCH_VIP, .flows = FLOWS_MANY}},
+	};
 	const struct bench_limits limits = {
 		.services = 64, .backends = 4096, .slots = 1 << 20, .flows = FLOW_ENTRIES};
 	struct dataplane *dataplane = dataplane_new(&limits);
@@ -128,6 +138,9 @@ static void measure_packets(json_t *figures)
 	figure(figures, "floor_tx_ns", median(floor_tx, ROUNDS));
 	for (size_t i = 0; i < sizeof(measures) / sizeof(measures[0]); i++)
 		figure(figures, measures[i].name, measure_run(dataplane, &measures[i], &floor));
+	figure(figures, "guard_write_100k_ms", guard_fill(dataplane, PREFIXES));
+	for (size_t i = 0; i < sizeof(guarded) / sizeof(guarded[0]); i++)
+		figure(figures, guarded[i].name, measure_run(dataplane, &guarded[i], &floor));
 	figure(figures, "floor_wrapper_ns", floor);
 	figure(figures, "floor_memory_16mib_ns", memory_access_ns(16u << 20, memory, ROUNDS));
 	figure(figures, "flow_bytes", sizeof(struct flow_bucket) / (double)SLUICE_FLOWS_PER_BUCKET);

@@ -130,6 +130,17 @@ static void service_print(const json_t *service)
 		       field_number(scale, "target"), field_text(scale, "signal"));
 }
 
+static void limit_print(const json_t *service)
+{
+	const json_t *limit = json_object_get(json_object_get(service, "guard"), "new_flow_limit");
+
+	if (json_is_object(limit))
+		printf("new flows   at most %.0f/s, %.0f at once, from each /%.0f (IPv4), /%.0f "
+		       "(IPv6)\n",
+		       field_number(limit, "rate"), field_number(limit, "burst"),
+		       field_number(limit, "prefix4"), field_number(limit, "prefix6"));
+}
+
 static int show_run(struct call *call, struct error *error)
 {
 	json_t *service = NULL;
@@ -141,6 +152,7 @@ static int show_run(struct call *call, struct error *error)
 		code = print_json(service, error);
 	} else {
 		service_print(service);
+		limit_print(service);
 		putchar('\n');
 		code = backends_print(call, field_array(service, "backends"), error);
 	}
