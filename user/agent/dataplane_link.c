@@ -221,11 +221,11 @@ static void program_describe(uint32_t ifindex, char *text, size_t size)
 	close(fd);
 }
 
-static int link_make(const struct dataplane *dataplane, uint32_t ifindex, uint32_t flags)
+static int link_make(int program, uint32_t ifindex, uint32_t flags)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = flags);
 
-	return bpf_link_create(dataplane->program, (int)ifindex, BPF_XDP, &options);
+	return bpf_link_create(program, (int)ifindex, BPF_XDP, &options);
 }
 
 static bool native_refused(int code)
@@ -233,17 +233,15 @@ static bool native_refused(int code)
 	return code < 0 && code != -EBUSY && code != -EEXIST && code != -ENODEV && code != -EPERM;
 }
 
-/* Attach in the wanted mode, or, for ATTACH_AUTO, in the best one. Returns the link's fd. */
-static int link_make_wanted(const struct dataplane *dataplane, const char *name, uint32_t ifindex,
-			    enum attach_mode wanted, enum attach_mode *ret_mode,
-			    struct error *error)
+int link_make_wanted(int program, const char *name, uint32_t ifindex, enum attach_mode wanted,
+		     enum attach_mode *ret_mode, struct error *error)
 {
 	char other[80];
 	int fd = -EOPNOTSUPP;
 
 	if (wanted != ATTACH_GENERIC) {
 		*ret_mode = ATTACH_NATIVE;
-		fd = link_make(dataplane, ifindex, XDP_FLAGS_DRV_MODE);
+		fd = link_make(program, ifindex, XDP_FLAGS_DRV_MODE);
 		if (wanted == ATTACH_NATIVE && native_refused(fd))
 			return error_set(error, fd,
 					 "%s: its driver refuses native XDP: %s; use mode auto or "
@@ -256,7 +254,7 @@ static int link_make_wanted(const struct dataplane *dataplane, const char *name,
 	}
 	if (wanted == ATTACH_GENERIC || native_refused(fd)) {
 		*ret_mode = ATTACH_GENERIC;
-		fd = link_make(dataplane, ifindex, XDP_FLAGS_SKB_MODE);
+		fd = link_make(program, ifindex, XDP_FLAGS_SKB_MODE);
 	}
 	if (fd == -EBUSY || fd == -EEXIST) {
 		program_describe(ifindex, other, sizeof(other));
@@ -306,7 +304,7 @@ static int link_attach(struct dataplane *dataplane, const char *name, uint32_t i
 	int code;
 
 	snprintf(facts.name, sizeof(facts.name), "%s", name);
-	facts.fd = link_make_wanted(dataplane, name, ifindex, wanted, &facts.mode, error);
+	facts.fd = link_make_wanted(dataplane->program, name, ifindex, wanted, &facts.mode, error);
 	if (facts.fd < 0)
 		return facts.fd;
 	code = link_pin(dataplane, &facts, error);

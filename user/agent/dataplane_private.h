@@ -55,6 +55,12 @@ struct dataplane {
 /* links_adopt - take the pinned links over and give them the new program. */
 int links_adopt(struct dataplane *dataplane, struct error *error);
 void links_close(struct dataplane *dataplane);
+/*
+ * link_make_wanted - attach a program in the wanted mode, or, for ATTACH_AUTO, in the best one.
+ * Returns the link's fd, or -errno with a message.
+ */
+int link_make_wanted(int program, const char *name, uint32_t ifindex, enum attach_mode wanted,
+		     enum attach_mode *ret_mode, struct error *error);
 /* links_detach - detach every link pinned in the folder; for the clean-up. */
 void links_detach(const char *pin_dir);
 
@@ -76,7 +82,8 @@ int pins_lock(const char *pin_dir, bool create, int *ret_lock, struct error *err
 /* pins_path - pin_dir/name, with the characters that bpffs reserves replaced. */
 void pins_path(const char *pin_dir, const char *prefix, const char *name, char path[PIN_PATH_MAX]);
 
-#define LINK_PREFIX "link-"
+#define LINK_PREFIX  "link-"
+#define DECAP_PREFIX "decap-"
 
 /* In dataplane_meta.c. */
 
