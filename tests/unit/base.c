@@ -80,6 +80,29 @@ static void error_texts(void **context)
 	assert_int_equal(strlen(error.text), sizeof(error.text) - 1);
 }
 
+/* A text of 3-byte characters, cut in its middle: what is left is still UTF-8. */
+static void error_cut(void **context)
+{
+	static const char head[] = "web: '", tail[] = "' is wrong; mend it";
+	struct error error;
+	char large[3001] = "";
+	const char *end;
+
+	(void)context;
+	for (size_t i = 0; i < 1000; i++)
+		strcat(large, "\xe2\x82\xac");
+	error_set(&error, -EINVAL, "%s%s%s", head, large, tail);
+	assert_memory_equal(error.text, head, sizeof(head) - 1);
+	end = error.text + strlen(error.text) - strlen(tail);
+	assert_string_equal(end, tail);
+	for (const char *now = error.text + strlen(head); now != end;) {
+		bool gap = !strncmp(now, " ... ", 5);
+
+		assert_true(gap || !strncmp(now, "\xe2\x82\xac", 3));
+		now += gap ? 5 : 3;
+	}
+}
+
 static char *folder_make(void)
 {
 	char *folder = strdup("/tmp/sluice-unit-base-XXXXXX");
@@ -175,6 +198,35 @@ static void log_capture(const char *text, char *buffer, size_t size)
 	buffer[got] = '\0';
 }
 
+/* A log whose reader has stopped reading must not stop who writes it. */
+static void log_unread(void **context)
+{
+	int pipes[2], saved = dup(STDERR_FILENO);
+	static char buffer[1 << 20];
+	size_t room = 0;
+	ssize_t got;
+
+	(void)context;
+	unsetenv("JOURNAL_STREAM");
+	assert_int_equal(pipe(pipes), 0);
+	assert_true(dup2(pipes[1], STDERR_FILENO) >= 0);
+	for (int i = 0; i < 5000; i++)
+		log_warning("line %d of what nobody reads, and longer than a pipe has room", i);
+	got = read(pipes[0], buffer, sizeof(buffer) - 1);
+	log_warning("read again");
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	close(saved);
+	close(pipes[1]);
+	assert_true(got > 0);
+	room = (size_t)got;
+	while ((got = read(pipes[0], buffer + room, sizeof(buffer) - 1 - room)) > 0)
+		room += (size_t)got;
+	close(pipes[0]);
+	buffer[room] = '\0';
+	assert_non_null(strstr(buffer, " lines are lost here, for nobody read them\n"));
+	assert_string_equal(buffer + room - strlen("warning read again\n"), "warning read again\n");
+}
+
 static void log_lines(void **context)
 {
 	char buffer[256];
@@ -190,8 +242,11 @@ static const struct CMUnitTest cases[] = {
 	CASE(ip_rejects, "unit/ip: what is no address is refused and changes nothing"),
 	CASE(ip_unicast, "unit/ip: zero, multicast and broadcast are not unicast"),
 	CASE(error_texts, "unit/error: a message is set, prefixed and cut to its room"),
+	CASE(error_cut,
+	     "unit/error: a message that is too long loses its middle, and no half of a character is left"),
 	CASE(file_round_trip, "unit/file: a file is replaced whole and leaves nothing beside it"),
 	CASE(file_limits, "unit/file: a file above the limit or absent is refused with its name"),
+	CASE(log_unread, "unit/log: a log that nobody reads stops nobody, and says what is lost"),
 	CASE(log_lines, "unit/log: a line has its level and lines above the level are not written"),
 };
 

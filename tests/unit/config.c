@@ -210,6 +210,9 @@ static void not_yaml(void **context)
 		{"agent:\n  owner: a\x01z\n",
 		 "c.yaml:2:11: control characters are not allowed; is it YAML?"},
 		{"agent:\n---\nlimits:\n", "c.yaml:2:1: a second document begins; remove it"},
+		{"agent: {owner: \"a\\0b\"}\n",
+		 "c.yaml:1:16: owner has a NUL character; remove it"},
+		{"\"agent\\0\": {}\n", "c.yaml:1:1: unknown key 'agent'; did you mean 'agent'?"},
 		{"hello\n", "c.yaml:1:1: the config is not a section; give 'key: value' lines"},
 		{"- a\n", "c.yaml:1:1: the config is not a section; give 'key: value' lines"},
 	};
@@ -297,6 +300,9 @@ static void wrong_service(void **context)
 		 "2001:db8::80"},
 		{"services:\n  - name: web\n    vip: 224.0.0.1\n",
 		 "c.yaml:3:5: vip 224.0.0.1 is not that of a host; give a unicast address"},
+		{"services:\n  - name: web\n    vip: 127.0.0.1\n",
+		 "c.yaml:3:5: vip 127.0.0.1 is loopback, and no packet to it comes in or goes out; "
+		 "give an address of the network"},
 		{"services:\n  - name: web\n    vip: 192.0.2.80\n",
 		 "c.yaml:2:5: protocol is missing; add it (tcp or udp)"},
 		{"services:\n  - {name: web, vip: 192.0.2.80, protocol: tpc}\n",
@@ -338,6 +344,44 @@ static void wrong_service(void **context)
 
 	(void)context;
 	REFUSE(rows);
+}
+
+static void without_room(void **context)
+{
+	static const struct refusal rows[] = {
+		{"limits: {services: 1}\n" WEB
+		 "  - {name: b, vip: 192.0.2.80, protocol: tcp, port: 81}\n",
+		 "c.yaml:7:6: service b: no room left in limits.services 1; raise it, or lower "
+		 "backends_max where it is too large"},
+		{"limits: {backends: 163}\n" WEB,
+		 "c.yaml:3:5: service web: no room left in limits.backends 163; raise it, or lower "
+		 "backends_max where it is too large"},
+		{"limits: {slots: 131103}\n" WEB,
+		 "c.yaml:3:5: service web: no room left in limits.slots 131103; raise it, or lower "
+		 "backends_max where it is too large"},
+	};
+
+	(void)context;
+	REFUSE(rows);
+	config_free(parse("limits: {services: 1, backends: 164, slots: 131104}\n" WEB));
+}
+
+/* The thing is at the beginning of a message and the next step at its end. */
+static void long_and_wild_values(void **context)
+{
+	struct error error = {.text = ""};
+	struct config *config = NULL;
+	char text[2000];
+
+	(void)context;
+	snprintf(text, sizeof(text), "agent: {owner: %01000d}", 7);
+	assert_int_equal(config_parse(text, strlen(text), "c.yaml", &config, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "c.yaml:1:9: owner '0000"));
+	assert_non_null(strstr(error.text, "' is not one; use at most 20 of a-z 0-9 -"));
+	strcpy(text, "agent: {owner: \"a\\nerror b\\e[2J\\x7f\"}");
+	assert_int_equal(config_parse(text, strlen(text), "c.yaml", &config, &error), -EINVAL);
+	assert_string_equal(error.text, "c.yaml:1:9: owner 'a?error b?[2J?' is not one; use at "
+					"most 20 of a-z 0-9 -");
 }
 
 static void wrong_backend(void **context)
@@ -447,7 +491,7 @@ static void json_messages(void **context)
 	json_refused("{\"name\": \"b\", \"address\": [\"10.0.0.1\"]}",
 		     "address is not a single value; give one", true);
 	json_refused("{\"name\": \"a\\n- b: &c\", \"address\": \"10.0.0.1\"}",
-		     "name 'a\n- b: &c' is not one; use at most 63 of a-z 0-9 . - with a letter or "
+		     "name 'a?- b: &c' is not one; use at most 63 of a-z 0-9 . - with a letter or "
 		     "digit first",
 		     true);
 }
@@ -570,6 +614,10 @@ static const struct CMUnitTest cases[] = {
 	CASE(wrong_shape, "unit/config: unknown keys and wrong shapes are refused at their place"),
 	CASE(wrong_agent, "unit/config: wrong agent, limits, timeouts and interfaces are refused"),
 	CASE(wrong_service, "unit/config: wrong services are refused at their place"),
+	CASE(without_room, "unit/config: services that the limits have no room for are refused"),
+	CASE(long_and_wild_values,
+	     "unit/config: a long value does not push the next step out of its message, a wild one "
+	     "is one line"),
 	CASE(wrong_backend, "unit/config: wrong backends are refused at their place"),
 	CASE(wrong_autoscale, "unit/config: wrong autoscaling is refused at its place"),
 	CASE(json_messages, "unit/config: JSON is refused with the path of the field"),

@@ -3,8 +3,8 @@
 #include "base/error.h"
 
 #include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
+
+#include "base/text.h"
 
 int error_set(struct error *error, int code, const char *format, ...)
 {
@@ -13,23 +13,21 @@ int error_set(struct error *error, int code, const char *format, ...)
 	if (!error)
 		return code;
 	va_start(arguments, format);
-	vsnprintf(error->text, sizeof(error->text), format, arguments);
+	text_format(error->text, sizeof(error->text), format, arguments);
 	va_end(arguments);
 	return code;
 }
 
 void error_prefix(struct error *error, const char *format, ...)
 {
-	struct error old;
+	struct error prefix, old;
 	va_list arguments;
-	size_t length;
 
 	if (!error)
 		return;
 	old = *error;
 	va_start(arguments, format);
-	vsnprintf(error->text, sizeof(error->text), format, arguments);
+	text_format(prefix.text, sizeof(prefix.text), format, arguments);
 	va_end(arguments);
-	length = strlen(error->text);
-	snprintf(error->text + length, sizeof(error->text) - length, "%s", old.text);
+	error_set(error, 0, "%s%s", prefix.text, old.text);
 }

@@ -58,3 +58,10 @@ bool ip_is_unicast(const struct ip *ip)
 	}
 	return (first || ip->word[1] || ip->word[2] || ip->word[3]) && first >> 24 != 0xff;
 }
+
+bool ip_is_loopback(const struct ip *ip)
+{
+	if (ip_is_v4(ip))
+		return ntohl(ip->word[3]) >> 24 == 127;
+	return !ip->word[0] && !ip->word[1] && !ip->word[2] && ip->word[3] == htonl(1);
+}

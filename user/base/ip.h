@@ -29,4 +29,7 @@ bool ip_equal(const struct ip *a, const struct ip *b);
 /* ip_is_unicast - whether a host can have the address: not zero, multicast, broadcast. */
 bool ip_is_unicast(const struct ip *ip);
 
+/* ip_is_loopback - 127.0.0.0/8 and ::1, which leave no host. */
+bool ip_is_loopback(const struct ip *ip);
+
 #endif

@@ -232,8 +232,43 @@ static void check_service_beside(struct check *check, const struct config *confi
 	}
 }
 
+/* What the services up to one need of the maps. */
+struct need {
+	uint64_t backends, slot_lines;
+};
+
+static void check_service_fits_limits(struct check *check, const struct config *config,
+				      const struct service_config *service, struct need *need)
+{
+	const struct limits_config *limits = &config->limits;
+	const char *what = NULL;
+	uint32_t limit = 0;
+
+	/* Each table has a second place, where its successor is written. */
+	need->slot_lines +=
+		2 * (uint64_t)config_slot_lines(config_slot_count(service->backends_max));
+	need->backends += config_backend_capacity(service->backends_max);
+	if (config->service_count >= limits->services) {
+		what = "services";
+		limit = limits->services;
+	} else if (need->backends > limits->backends) {
+		what = "backends";
+		limit = limits->backends;
+	} else if (need->slot_lines > limits->slots / SLUICE_SLOTS_PER_LINE) {
+		what = "slots";
+		limit = limits->slots;
+	}
+	if (what)
+		check_fail(check, "name",
+			   "service %s: no room left in limits.%s %u; raise it, or lower "
+			   "backends_max where it is too large",
+			   service->name, what, limit);
+}
+
 static void check_services(struct check *check, const struct raw_config *raw, struct config *config)
 {
+	struct need need = {0};
+
 	config->services = calloc(raw->services_count + 1, sizeof(*config->services));
 	if (!config->services)
 		check_no_memory(check);
@@ -242,6 +277,7 @@ static void check_services(struct check *check, const struct raw_config *raw, st
 
 		check_service(check, &raw->services[i], &config->services[i]);
 		check_service_beside(check, config, &config->services[i]);
+		check_service_fits_limits(check, config, &config->services[i], &need);
 		config->service_count++;
 		check_out(check, outer);
 	}

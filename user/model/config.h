@@ -165,6 +165,12 @@ uint32_t config_slot_count(uint32_t backends_max);
 void quic_server_id(const struct service_config *service, const struct ip *address,
 		    uint8_t ret_id[SLUICE_QUIC_ID_MAX]);
 
+/* config_slot_lines - lines of map "slots" that one table of so many slots takes. */
+uint32_t config_slot_lines(uint32_t slot_count);
+
+/* config_backend_capacity - records of a pool: more than backends_max, for retired numbers. */
+uint32_t config_backend_capacity(uint32_t backends_max);
+
 /* name_valid - whether text may name a service or backend. */
 bool name_valid(const char *text);
 

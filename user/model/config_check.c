@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 void check_fail(struct check *check, const char *field, const char *format, ...)
 {
 	struct error text;
@@ -15,7 +17,7 @@ void check_fail(struct check *check, const char *field, const char *format, ...)
 	if (check->code)
 		return;
 	va_start(arguments, format);
-	vsnprintf(text.text, sizeof(text.text), format, arguments);
+	text_format(text.text, sizeof(text.text), format, arguments);
 	va_end(arguments);
 	check->code = source_fail(check->source, check->path, field, &text);
 	error_set(check->error, check->code, "%s", text.text);
@@ -172,6 +174,11 @@ struct ip check_address(struct check *check, const char *field, const char *text
 			   field, text);
 	else if (!ip_is_unicast(&ip))
 		check_fail(check, field, "%s %s is not that of a host; give a unicast address",
+			   field, text);
+	else if (ip_is_loopback(&ip))
+		check_fail(check, field,
+			   "%s %s is loopback, and no packet to it comes in or goes out; give an "
+			   "address of the network",
 			   field, text);
 	return ip;
 }

@@ -42,6 +42,16 @@ void quic_server_id(const struct service_config *service, const struct ip *addre
 	       service->quic_id_length);
 }
 
+uint32_t config_slot_lines(uint32_t slot_count)
+{
+	return (slot_count + SLUICE_SLOTS_PER_LINE - 1) / SLUICE_SLOTS_PER_LINE;
+}
+
+uint32_t config_backend_capacity(uint32_t backends_max)
+{
+	return backends_max + backends_max / 4 + 4;
+}
+
 bool name_valid(const char *text)
 {
 	static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";

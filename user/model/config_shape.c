@@ -78,6 +78,13 @@ static const char *node_text(const yaml_node_t *node)
 	return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : "?";
 }
 
+/* A NUL would end the value for all who read it as a text. */
+static bool node_has_nul(const yaml_node_t *node)
+{
+	return node->type == YAML_SCALAR_NODE &&
+	       memchr(node->data.scalar.value, '\0', node->data.scalar.length);
+}
+
 static const cyaml_schema_field_t *field_find(const cyaml_schema_field_t *fields, const char *key)
 {
 	for (; fields->key; fields++) {
@@ -124,7 +131,7 @@ static int walk_mapping(const struct walk *walk, yaml_node_t *node, const char *
 		const cyaml_schema_field_t *field = field_find(fields, node_text(key));
 		char below[128];
 
-		if (!field)
+		if (!field || node_has_nul(key))
 			return unknown_key(walk, key, path, fields);
 		for (const yaml_node_pair_t *other = start; other < pair; other++) {
 			if (strcmp(node_text(yaml_document_get_node(document, other->key)),
@@ -177,6 +184,10 @@ static int walk_value(const struct walk *walk, yaml_node_t *node, const char *pa
 	const char *last = strrchr(path, '.');
 	const char *name = *path ? (last ? last + 1 : path) : "the config";
 
+	if (node_has_nul(node)) {
+		error_set(walk->error, -EINVAL, "%s has a NUL character; remove it", name);
+		return node_fail(walk, node, walk->source->name ? path : "");
+	}
 	if (node_is_null(node) && schema->flags & (CYAML_FLAG_POINTER_NULL & ~CYAML_FLAG_POINTER))
 		return 0;
 	if (schema->type == CYAML_MAPPING && node->type == YAML_MAPPING_NODE)

@@ -71,7 +71,7 @@ static bool blocks_change(const struct pool *pool, const struct service_config *
 	return !ip_equal(&now->vip, &wanted->vip) || now->protocol != wanted->protocol ||
 	       now->port != wanted->port ||
 	       pool->slot_count != config_slot_count(wanted->backends_max) ||
-	       pool->backend_capacity != backend_capacity(wanted->backends_max);
+	       pool->backend_capacity != config_backend_capacity(wanted->backends_max);
 }
 
 /* New blocks, and new numbers in them; the plan sees a service that goes and one that comes. */

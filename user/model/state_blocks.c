@@ -10,16 +10,6 @@ struct span {
 	uint32_t start, length;
 };
 
-uint32_t backend_capacity(uint32_t backends_max)
-{
-	return backends_max + backends_max / 4 + 4;
-}
-
-static uint32_t lines_of(uint32_t slot_count)
-{
-	return (slot_count + SLUICE_SLOTS_PER_LINE - 1) / SLUICE_SLOTS_PER_LINE;
-}
-
 static int span_by_start(const void *a, const void *b)
 {
 	const struct span *left = a, *right = b;
@@ -62,8 +52,8 @@ static size_t spans_add(struct span *spans, enum block_kind kind, const struct r
 		spans[0] = (struct span){block->backend_base, block->backend_capacity};
 		return 1;
 	default:
-		spans[0] = (struct span){block->slot_line[0], lines_of(block->slot_count)};
-		spans[1] = (struct span){block->slot_line[1], lines_of(block->slot_count)};
+		spans[0] = (struct span){block->slot_line[0], config_slot_lines(block->slot_count)};
+		spans[1] = (struct span){block->slot_line[1], config_slot_lines(block->slot_count)};
 		return 2;
 	}
 }
@@ -114,7 +104,7 @@ int state_blocks_take(const struct state *state, size_t index, struct error *err
 	struct pool *pool = &state->pools[index];
 	const char *name = pool->service->name;
 	uint32_t slot_count = config_slot_count(pool->service->backends_max);
-	uint32_t capacity = backend_capacity(pool->service->backends_max);
+	uint32_t capacity = config_backend_capacity(pool->service->backends_max);
 	size_t count = (state->pool_count + state->retired_count) * 2 + 2;
 	struct span *spans = calloc(count, sizeof(*spans));
 	uint8_t *numbers = calloc(capacity, 1);
@@ -136,12 +126,13 @@ int state_blocks_take(const struct state *state, size_t index, struct error *err
 	}
 	count = spans_collect(state, index, BLOCK_SLOTS, spans);
 	for (int place = 0; place < 2; place++) {
-		if (span_find(spans, count, lines_of(slot_count),
+		if (span_find(spans, count, config_slot_lines(slot_count),
 			      limits->slots / SLUICE_SLOTS_PER_LINE, &pool->slot_line[place])) {
 			no_room(state, name, "slots", limits->slots, error);
 			goto out;
 		}
-		spans[count++] = (struct span){pool->slot_line[place], lines_of(slot_count)};
+		spans[count++] =
+			(struct span){pool->slot_line[place], config_slot_lines(slot_count)};
 	}
 	free(pool->retired);
 	pool->retired = numbers;

@@ -5,9 +5,6 @@
 
 #include "model/state.h"
 
-/* backend_capacity - records of a pool: some more than backends_max, for retired numbers. */
-uint32_t backend_capacity(uint32_t backends_max);
-
 /*
  * state_blocks_take - find the pool a service record, a block of backend records and two places
  * for its table; index is the pool's own place in the state, whose blocks do not count as used.
