@@ -379,6 +379,8 @@ def mistyped(context):
     usage_error(context, "frobnicate", says="no such verb; see 'sluice --help'")
     usage_error(context, "backend", says="its verb is missing; see 'sluice backend --help'")
     usage_error(context, says="verb: it is missing; see 'sluice --help'")
+    usage_error(context, "--socket", says="--socket: its value is missing")
+    usage_error(context, "--socket=", "status", says="--socket: its value is missing")
 
 
 @case("e2e/cli: a wrong argument names the thing, the cause and the next step", root=False)
@@ -431,6 +433,18 @@ def help_everywhere(context):
         assert done.stderr == "" and succeeds(context, "help", *verb.split()).stdout == done.stdout
     group = succeeds(context, "backend", "--help").stdout
     assert "backend undrain" in group and "service add" not in group
+
+
+@case("e2e/cli: a reader that has seen enough and goes is no failure", root=False)
+def reader_goes(context):
+    with fake_agent(context.tmp / "s") as agent:
+        agent.on("GET", "/v1/status", STATUS)
+        for words in (["status"], ["status", "--json"], ["--help"]):
+            reader, writer = os.pipe()
+            os.close(reader)
+            with open(writer, "w") as pipe:
+                done = sluice(context, *words, agent=agent, stdout=pipe)
+            assert (done.returncode, done.stderr) == (0, ""), (words, done)
 
 
 @case("e2e/cli: output that cannot be written is a failure", root=False)

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -114,8 +115,9 @@ static char *folder_make(void)
 
 static void file_round_trip(void **context)
 {
-	char *folder = folder_make(), *text = NULL, path[128];
+	char *folder = folder_make(), *text = NULL, path[128], left[160];
 	struct dirent *entry;
+	int fd;
 	struct stat status;
 	struct error error;
 	size_t length, entries = 0;
@@ -127,6 +129,14 @@ static void file_round_trip(void **context)
 	assert_int_equal(file_make_folder(path, &error), 0);
 	snprintf(path, sizeof(path), "%s/a/b/state", folder);
 	assert_int_equal(file_replace(path, "old", 3, &error), 0);
+	/* What a process that was killed leaves beside it does not pile up. */
+	snprintf(left, sizeof(left), "%s.new", path);
+	assert_int_equal(symlink("/dev/null", left), 0);
+	assert_int_equal(file_replace(path, "old", 3, &error), -ELOOP);
+	assert_int_equal(unlink(left), 0);
+	fd = open(left, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, "what was left, and longer", 25), 25);
+	close(fd);
 	assert_int_equal(file_replace(path, "new\0text", 8, &error), 0);
 	assert_int_equal(file_read(path, 8, &text, &length, &error), 0);
 	assert_int_equal(length, 8);

@@ -125,7 +125,8 @@ static int desired_assert(struct agent *agent, struct error *error)
 	if (err)
 		error_set(error, err, "plan: %s", strerror(-err));
 	if (!err)
-		err = agent_save(agent, agent->desired, error);
+		err = saved_keep(agent->config->state_dir,
+				 dataplane_meta(agent->dataplane)->instance, agent->desired, error);
 	if (!err)
 		err = guard_begin_adopted(agent, agent->desired, &changes, error);
 	if (!err)

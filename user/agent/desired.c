@@ -183,7 +183,7 @@ static int orphan_from_json(struct desired *desired, json_t *object)
 
 static int desired_read(struct desired *desired, const json_t *object, struct error *error)
 {
-	json_t *item;
+	json_t *orphans = json_object_get(object, "orphans"), *item;
 	size_t i;
 	int err = state_from_json(json_object_get(object, "state"), &desired->state, error);
 
@@ -191,7 +191,9 @@ static int desired_read(struct desired *desired, const json_t *object, struct er
 		err = guard_from_json(json_object_get(object, "guard"), &desired->guard, error);
 	if (err)
 		return err;
-	json_array_foreach(json_object_get(object, "orphans"), i, item)
+	if (!json_is_array(orphans))
+		return error_set(error, -EINVAL, "orphans: is absent or not a list");
+	json_array_foreach(orphans, i, item)
 	{
 		err = orphan_from_json(desired, item);
 		if (err)

@@ -141,11 +141,6 @@ static enum provisioner_outcome output_judge(struct provisioner_call *call, json
 	json_error_t json_error;
 	json_t *answer;
 
-	if (call->output_too_long) {
-		snprintf(message, MESSAGE_MAX, "printed more than %d KiB; see the contract",
-			 OUTPUT_MAX / 1024);
-		return PROVISIONER_RUBBISH;
-	}
 	answer = json_loadb(call->output, call->output_length, JSON_REJECT_DUPLICATES, &json_error);
 	if (!json_is_object(answer)) {
 		snprintf(message, MESSAGE_MAX,
@@ -171,6 +166,11 @@ static enum provisioner_outcome call_judge(struct provisioner_call *call, json_t
 			 "x permission",
 			 uv_strerror(call->spawn_error));
 		return PROVISIONER_MISSING;
+	}
+	if (call->output_too_long) {
+		snprintf(message, MESSAGE_MAX, "printed more than %d KiB; talk belongs on stderr",
+			 OUTPUT_MAX / 1024);
+		return PROVISIONER_RUBBISH;
 	}
 	if (call->killed) {
 		snprintf(message, MESSAGE_MAX, "gave no answer in %.1f s and was killed%s%s",
@@ -262,7 +262,9 @@ static void output_add(struct provisioner_call *call, const char *bytes, size_t 
 	size_t room = sizeof(call->output) - call->output_length;
 
 	if (length > room) {
+		/* Nothing that may still come makes it an answer. */
 		call->output_too_long = true;
+		call_kill(call);
 		length = room;
 	}
 	memcpy(call->output + call->output_length, bytes, length);

@@ -20,25 +20,56 @@ static void saved_path(char path[PATH_MAX], const char *state_dir)
 	snprintf(path, PATH_MAX, "%s/state.json", state_dir);
 }
 
-int saved_write(const char *state_dir, uint64_t instance, const struct desired *desired,
-		struct error *error)
+/* The file's text, or NULL. */
+static char *saved_text(uint64_t instance, const struct desired *desired)
 {
 	json_t *object = desired_to_json(desired);
-	char path[PATH_MAX], text[20];
-	char *json = NULL;
-	int err = -ENOMEM;
+	char text[20], *json = NULL;
 
-	saved_path(path, state_dir);
 	snprintf(text, sizeof(text), "%016" PRIx64, instance);
 	if (object && !json_object_set_new(object, "format", json_integer(SAVED_FORMAT)) &&
 	    !json_object_set_new(object, "instance", json_string(text)))
 		json = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
-	if (json)
-		err = file_replace(path, json, strlen(json), error);
-	else
-		error_set(error, err, "saved state %s: out of memory", path);
-	free(json);
 	json_decref(object);
+	return json;
+}
+
+static int text_write(const char *path, const char *json, struct error *error)
+{
+	int err;
+
+	if (!json)
+		return error_set(error, -ENOMEM, "saved state %s: out of memory", path);
+	err = file_replace(path, json, strlen(json), error);
+	/* -ENOSPC is the state's word for a limit of its own. */
+	return err == -ENOSPC ? -EIO : err;
+}
+
+int saved_write(const char *state_dir, uint64_t instance, const struct desired *desired,
+		struct error *error)
+{
+	char path[PATH_MAX], *json = saved_text(instance, desired);
+	int err;
+
+	saved_path(path, state_dir);
+	err = text_write(path, json, error);
+	free(json);
+	return err;
+}
+
+int saved_keep(const char *state_dir, uint64_t instance, const struct desired *desired,
+	       struct error *error)
+{
+	char path[PATH_MAX], *json = saved_text(instance, desired), *old = NULL;
+	size_t length;
+	int err = 0;
+
+	saved_path(path, state_dir);
+	if (!json || file_read(path, SAVED_MAX, &old, &length, NULL) || length != strlen(json) ||
+	    memcmp(old, json, length))
+		err = text_write(path, json, error);
+	free(old);
+	free(json);
 	return err;
 }
 
@@ -53,9 +84,11 @@ static int saved_parse(const char *text, size_t length, uint64_t *ret_instance,
 
 	if (!json_is_object(object))
 		err = error_set(error, -EINVAL, "%s", object ? "no object" : json_error.text);
-	else if (format != SAVED_FORMAT || !instance)
+	else if (format != SAVED_FORMAT)
 		err = error_set(error, -EINVAL, "format %lld is not %d", (long long)format,
 				SAVED_FORMAT);
+	else if (!instance)
+		err = error_set(error, -EINVAL, "instance: is absent or not a text");
 	else
 		err = desired_from_json(object, ret_desired, error);
 	if (!err)
@@ -67,6 +100,7 @@ static int saved_parse(const char *text, size_t length, uint64_t *ret_instance,
 int saved_read(const char *state_dir, uint64_t *ret_instance, struct desired **ret_desired,
 	       struct error *error)
 {
+	struct error cause = {""};
 	char path[PATH_MAX];
 	size_t length;
 	char *text;
@@ -75,12 +109,15 @@ int saved_read(const char *state_dir, uint64_t *ret_instance, struct desired **r
 	saved_path(path, state_dir);
 	if (access(path, F_OK) && errno == ENOENT)
 		return -ENOENT;
-	err = file_read(path, SAVED_MAX, &text, &length, error);
+	err = file_read(path, SAVED_MAX, &text, &length, &cause);
+	if (!err) {
+		err = saved_parse(text, length, ret_instance, ret_desired, &cause);
+		free(text);
+	}
 	if (err)
-		return err;
-	err = saved_parse(text, length, ret_instance, ret_desired, error);
-	if (err)
-		error_prefix(error, "saved state %s: ", path);
-	free(text);
+		error_set(error, err,
+			  "saved state %s: %s; put back a copy of it, or start anew: remove it and "
+			  "run `sluiced --cleanup` (until then forwarding goes on)",
+			  path, cause.text);
 	return err;
 }

@@ -10,6 +10,13 @@ int saved_write(const char *state_dir, uint64_t instance, const struct desired *
 		struct error *error);
 
 /*
+ * saved_keep - saved_write, unless the file says it already: an agent that starts again needs no
+ * room on its disk.
+ */
+int saved_keep(const char *state_dir, uint64_t instance, const struct desired *desired,
+	       struct error *error);
+
+/*
  * saved_read - returns 0; -ENOENT if there is no file; -EINVAL for one that is damaged, with a
  * message.
  */

@@ -104,7 +104,7 @@ static void job_problem(struct job *job, const char *message)
 	snprintf(job->note, sizeof(job->note), "%s", message);
 	scaled_problem(scaled, job->verb, message);
 	if (*message)
-		log_warning("%s%s%s: %s", job->service ? "service " : "orphan",
+		log_warning("%s%s%s: %s", job->service ? "service " : "orphan ",
 			    job->service ? job->service : "", job->service ? "" : job->name,
 			    message);
 }
@@ -513,6 +513,20 @@ static void list_take(struct scaled *scaled, const json_t *backends)
 	}
 }
 
+/* A list in which one object has no name may lack others too: it is none. */
+static bool list_whole(const json_t *backends)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(backends, i, item)
+	{
+		if (!json_is_string(json_object_get(item, "name")))
+			return false;
+	}
+	return json_is_array(backends);
+}
+
 static void list_done(void *context, const struct provisioner_result *result)
 {
 	struct scaled *scaled = context;
@@ -522,10 +536,10 @@ static void list_done(void *context, const struct provisioner_result *result)
 	scaled->facts.calls[SCALER_VERB_LIST][result->outcome]++;
 	if (result->outcome != PROVISIONER_DONE) {
 		list_failed(scaled, result->message);
-	} else if (!json_is_array(backends)) {
+	} else if (!list_whole(backends)) {
 		list_failed(scaled,
-			    "its provisioner: the answer to list has no array \"backends\"; "
-			    "see the contract");
+			    "its provisioner: the answer to list has no array \"backends\" of "
+			    "objects with a name; see the contract");
 	} else {
 		scaled->listed = true;
 		scaled_problem(scaled, SCALER_VERB_LIST, "");

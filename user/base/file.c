@@ -106,9 +106,10 @@ int file_replace(const char *path, const char *text, size_t length, struct error
 	char temporary[PATH_MAX];
 	int fd, code;
 
-	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= sizeof(temporary))
+	/* Always the same name: what a killed process left is written over, and does not pile up. */
+	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.new", path) >= sizeof(temporary))
 		return error_set(error, -ENAMETOOLONG, "%s: the path is too long", path);
-	fd = mkostemp(temporary, O_CLOEXEC);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return error_set(error, -errno, "%s: cannot create %s: %s", path, temporary,
 				 strerror(errno));
@@ -120,7 +121,9 @@ int file_replace(const char *path, const char *text, size_t length, struct error
 		code = -errno;
 	if (code) {
 		unlink(temporary);
-		return error_set(error, code, "%s: cannot write: %s; the old file is untouched",
+		return error_set(error, code,
+				 "%s: cannot write: %s; the old file is untouched, see to "
+				 "its disk",
 				 path, strerror(-code));
 	}
 	code = sync_folder_of(path);

@@ -15,8 +15,8 @@ int file_read(const char *path, size_t limit, char **ret_text, size_t *ret_lengt
 	      struct error *error);
 
 /*
- * file_replace - write text to a temporary file beside path, fdatasync, rename over path, and
- * fsync the folder: after a crash the file is the old one or the new. Returns 0 or -errno.
+ * file_replace - write text to path.new, fdatasync, rename over path, and fsync the folder: after
+ * a crash the file is the old one or the new. One writer at a time. Returns 0 or -errno.
  */
 int file_replace(const char *path, const char *text, size_t length, struct error *error);
 

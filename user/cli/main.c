@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The command "sluice": finds the verb, reads its parameters, runs it. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,19 +12,21 @@
 #include "cli/client.h"
 #include "cli/help.h"
 
-/* Options before the verb: the socket, help, the version. Returns how many words they take. */
-static int leading_options(int count, char **words, struct call *call)
+/* Options before the verb: the socket. Returns how many words they take, or -EINVAL. */
+static int leading_options(int count, char **words, struct call *call, struct error *error)
 {
 	int used = 0;
 
 	while (used < count && words[used][0] == '-') {
-		if (used + 1 < count &&
-		    (strcmp(words[used], "-s") == 0 || strcmp(words[used], "--socket") == 0))
-			call->socket = words[++used];
+		if (strcmp(words[used], "-s") == 0 || strcmp(words[used], "--socket") == 0)
+			call->socket = ++used < count ? words[used] : "";
 		else if (strncmp(words[used], "--socket=", 9) == 0)
 			call->socket = words[used] + 9;
 		else
 			break;
+		if (!*call->socket)
+			return error_set(error, -EINVAL,
+					 "--socket: its value is missing; see 'sluice --help'");
 		used++;
 	}
 	return used;
@@ -37,8 +41,10 @@ static int run(int count, char **words, struct call *call, struct error *error)
 {
 	char *version[] = {"version"};
 	const char *group = NULL;
-	int used = leading_options(count, words, call), code;
+	int used = leading_options(count, words, call, error), code;
 
+	if (used < 0)
+		return used;
 	count -= used;
 	words += used;
 	if (is_word(count, words, "--version", "-V"))
@@ -58,6 +64,14 @@ static int run(int count, char **words, struct call *call, struct error *error)
 	return code ? code : call->verb->run(call, error);
 }
 
+/* `sluice ... | head -1`: who has seen enough and goes is no failure. */
+static bool reader_gone(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	return poll(&out, 1, 0) == 1 && out.revents & POLLERR;
+}
+
 int main(int argc, char **argv)
 {
 	const char *socket = getenv("SLUICE_SOCKET"), *terminal = getenv("TERM");
@@ -71,8 +85,13 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	code = run(argc - 1, argv + 1, &call, &error);
-	if ((fflush(stdout) == EOF || ferror(stdout)) && !code)
-		code = error_set(&error, -EIO, "stdout: cannot be written; see where it leads");
+	if (fflush(stdout) == EOF || ferror(stdout)) {
+		if (reader_gone())
+			return EXIT_SUCCESS;
+		if (!code)
+			code = error_set(&error, -EIO,
+					 "stdout: cannot be written; see where it leads");
+	}
 	if (code)
 		fprintf(stderr, "sluice: %s\n", error.text);
 	return code == -EINVAL ? EXIT_USAGE : code ? EXIT_FAILURE : EXIT_SUCCESS;
