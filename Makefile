@@ -92,7 +92,19 @@ $(BUILD)/%.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(BUILD)/obj/%.o: %.c Makefile
+# One message for what a fresh machine lacks, in place of the first compiler's.
+PKGS := $(sort $(MODEL_PKGS) $(AGENT_PKGS) $(CLI_PKGS))
+$(BUILD)/tools-found:
+	@for tool in $(CC) $(CLANG) $(BPFTOOL) $(PKG_CONFIG); do \
+		command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	for library in $(PKGS); do \
+		$(PKG_CONFIG) --exists $$library 2>/dev/null || missing="$$missing $$library"; done; \
+	test -z "$$missing" || { \
+		echo "make: what building needs is missing:$$missing; run: sudo make setup" >&2; \
+		exit 1; }
+	@mkdir -p $(@D) && touch $@
+
+$(BUILD)/obj/%.o: %.c Makefile | $(BUILD)/tools-found
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(INCLUDES) -MMD -MP -c -o $@ $<
@@ -100,7 +112,7 @@ $(BUILD)/obj/%.o: %.c Makefile
 # Only these parts see the skeletons of the BPF objects.
 $(call obj,$(AGENT_SRC) $(DATA_SRC) $(BENCH_SRC)): | $(SKELETONS)
 
-$(BUILD)/bpf/%.bpf.o: %.bpf.c Makefile
+$(BUILD)/bpf/%.bpf.o: %.bpf.c Makefile | $(BUILD)/tools-found
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
