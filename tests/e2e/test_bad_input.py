@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What people and hosts do wrong: one clear message, an exit status, and nothing has changed."""
 
+import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 
 from lib.cases import case
-from lib.world import (VIP, backend, backends, execute, fetch, open_lab, service, start, url,
+from lib.world import (VIP, LabError, backend, backends, execute, fetch, open_lab, service, start, url,
                        wait_for)
 
 
@@ -229,3 +231,25 @@ def no_bpf(context):
         refused_start(lab, config, "BPF|CAP_", before=(
             "setpriv", f"--bounding-set={gone}", f"--inh-caps={gone}"))
         assert backend(lab.backends["web-1"])["address"]
+
+
+@case("e2e/connections whose bytes only trickle do not keep others out of the API for good",
+      soak=True)
+def trickle(context):
+    with open_lab(context) as lab:
+        start(lab, [service(lab, backends=backends(lab, 1))])
+        slow = []
+        for _ in range(64):
+            slow.append(socket.socket(socket.AF_UNIX))
+            slow[-1].connect(lab.socket)
+            slow[-1].send(b"GET /v1/status HTTP/1.1\r\nX: ")
+
+        def answers():
+            for one in slow:
+                with contextlib.suppress(OSError):
+                    one.send(b"x")
+            try:
+                return lab.sluice("status", check=False, timeout=2).returncode == 0
+            except LabError:
+                return False
+        wait_for("the API answers although all its connections are taken", answers, 60)

@@ -19,10 +19,20 @@
 
 #define CONNECTIONS_MAX 64u
 #define IDLE_TIMEOUT_S  10u
-#define HEADERS_MAX     ((size_t)32 * 1024) /* memory of one connection, headers included */
+/* Bytes that only trickle hold a connection no longer than this. */
+#define REQUEST_MS  30000u
+#define HEADERS_MAX ((size_t)32 * 1024) /* memory of one connection, headers included */
+
+/* A connection, and when the request on it is to be over. */
+struct peer {
+	struct peer *next, **link;
+	int fd;
+	uint64_t deadline_ms;
+};
 
 struct http_server {
 	struct MHD_Daemon *daemon;
+	struct peer *peers;
 	uv_poll_t poll;
 	uv_timer_t timer;
 	int open_handles;
@@ -138,15 +148,67 @@ static enum MHD_Result request_handle(void *context, struct MHD_Connection *conn
 static void request_completed(void *context, struct MHD_Connection *connection,
 			      void **connection_state, enum MHD_RequestTerminationCode code)
 {
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct peer *peer = info ? info->socket_context : NULL;
+	struct http_server *server = context;
 	struct upload *upload = *connection_state;
 
-	(void)context;
-	(void)connection;
 	(void)code;
+	if (peer)
+		peer->deadline_ms = uv_now(server->timer.loop) + REQUEST_MS;
 	if (upload)
 		free(upload->body);
 	free(upload);
 	*connection_state = NULL;
+}
+
+static void peer_come(struct http_server *server, struct MHD_Connection *connection,
+		      void **socket_context)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct peer *peer = info ? calloc(1, sizeof(*peer)) : NULL;
+
+	if (!peer)
+		return;
+	*peer = (struct peer){
+		.next = server->peers,
+		.link = &server->peers,
+		.fd = info->connect_fd,
+		.deadline_ms = uv_now(server->timer.loop) + REQUEST_MS,
+	};
+	if (peer->next)
+		peer->next->link = &peer->next;
+	server->peers = peer;
+	*socket_context = peer;
+}
+
+static void connection_notified(void *context, struct MHD_Connection *connection,
+				void **socket_context, enum MHD_ConnectionNotificationCode code)
+{
+	struct peer *peer = *socket_context;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		peer_come(context, connection, socket_context);
+	} else if (peer) {
+		*peer->link = peer->next;
+		if (peer->next)
+			peer->next->link = peer->link;
+		free(peer);
+		*socket_context = NULL;
+	}
+}
+
+/* The library has a time-out for silence only: who trickles could keep everybody else out. */
+static void peers_cut_off(struct http_server *server)
+{
+	uint64_t now_ms = uv_now(server->timer.loop);
+
+	for (struct peer *peer = server->peers; peer; peer = peer->next) {
+		if (peer->deadline_ms <= now_ms)
+			shutdown(peer->fd, SHUT_RDWR); /* which the library sees as its end */
+	}
 }
 
 static void server_run(struct http_server *server);
@@ -176,6 +238,7 @@ static void server_run(struct http_server *server)
 	MHD_UNSIGNED_LONG_LONG timeout_ms;
 	bool full = connection_count(server) >= CONNECTIONS_MAX;
 
+	peers_cut_off(server);
 	MHD_run(server->daemon);
 	/* With no room left the library stops listening; it listens again at the start of a run. */
 	if (full && connection_count(server) < CONNECTIONS_MAX)
@@ -212,7 +275,8 @@ static int server_new(uv_loop_t *loop, int listener, http_handler_fn handler, vo
 		MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, listener,
 		MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
 		IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADERS_MAX,
-		MHD_OPTION_NOTIFY_COMPLETED, request_completed, NULL, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_COMPLETED, request_completed, server,
+		MHD_OPTION_NOTIFY_CONNECTION, connection_notified, server, MHD_OPTION_END);
 	if (!server->daemon)
 		goto failed;
 	info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
