@@ -242,6 +242,32 @@ static void run_time_answers_outlive_a_reload_that_does_not_touch_them(void **co
 	guard_free(guard);
 }
 
+static void saved_rules_are_checked(void **context)
+{
+	static const char *const rows[] = {
+		"deny",
+		"deny 10.0.0.0/8",
+		"deny 10.0.0.0/8 maybe",
+		"deny 10.0.0.0/8 none,",
+		"deny 10.0.0.1/8 none",
+		"deny 10.0.0.0/8 none,allow 10.0.0.0/8 none",
+		"deny                                                                 10.0.0.0/8 none",
+	};
+	struct guard_list *made = NULL;
+	struct error error;
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(guard_list_parse(rows[i], &made, &error), -EINVAL);
+	assert_int_equal(guard_list_parse("", &made, &error), 0);
+	assert_int_equal(made->count, 0);
+	guard_list_drop(made);
+	assert_int_equal(guard_list_parse("none ::/0 deny,allow 10.0.0.0/8 none", &made, &error),
+			 0);
+	assert_string_equal(guard_list_text(made), "allow 10.0.0.0/8 none,none ::/0 deny");
+	guard_list_drop(made);
+}
+
 static void more_prefixes_than_there_is_room_for_are_refused(void **context)
 {
 	const size_t count = SLUICE_GUARD_PREFIXES_MAX;
@@ -492,6 +518,7 @@ static const struct CMUnitTest cases[] = {
 	CASE(a_prefix_has_one_answer, "unit/guard: a prefix that is denied and allowed is refused"),
 	CASE(run_time_answers_outlive_a_reload_that_does_not_touch_them,
 	     "unit/guard: run-time answers outlive restarts, and reloads that do not touch them"),
+	CASE(saved_rules_are_checked, "unit/guard: saved rules are read with every field checked"),
 	CASE(more_prefixes_than_there_is_room_for_are_refused,
 	     "unit/guard: more prefixes than there is room for are refused"),
 	CASE(a_config_says_where_it_is_wrong, "unit/guard: a config says where it is wrong"),

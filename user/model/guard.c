@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -275,26 +274,6 @@ uint8_t guard_bits(const struct guard *guard, const char *service)
 
 /* ------------------------------------------------------------------ the saved state */
 
-/* "deny 192.0.2.0/24 none": the answer, the prefix, what was configured. */
-static json_t *rules_to_json(const struct guard_list *list)
-{
-	json_t *array = json_array();
-	char text[PREFIX_TEXT_MAX];
-
-	for (size_t i = 0; array && list && i < list->count; i++) {
-		const struct guard_rule *rule = &list->rules[i];
-
-		if (json_array_append_new(array,
-					  json_sprintf("%s %s %s", guard_answer_names[rule->answer],
-						       prefix_format(&rule->prefix, text),
-						       guard_answer_names[rule->configured]))) {
-			json_decref(array);
-			return NULL;
-		}
-	}
-	return array;
-}
-
 json_t *guard_to_json(const struct guard *guard)
 {
 	json_t *array = json_array();
@@ -305,8 +284,8 @@ json_t *guard_to_json(const struct guard *guard)
 		if (!scope->runtime || !scope->runtime->count)
 			continue;
 		if (json_array_append_new(array,
-					  json_pack("{ss?,so}", "service", scope->service, "rules",
-						    rules_to_json(scope->runtime)))) {
+					  json_pack("{ss?,ss}", "service", scope->service, "rules",
+						    guard_list_text(scope->runtime)))) {
 			json_decref(array);
 			return NULL;
 		}
@@ -314,48 +293,17 @@ json_t *guard_to_json(const struct guard *guard)
 	return array;
 }
 
-static int answer_read(const char *text, enum guard_answer *ret_answer)
-{
-	for (int i = 0; guard_answer_names[i]; i++) {
-		if (!strcmp(guard_answer_names[i], text)) {
-			*ret_answer = (enum guard_answer)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
-static int rule_read(const char *text, struct guard_rule *ret_rule)
-{
-	char answer[8], prefix[PREFIX_TEXT_MAX], configured[8];
-	struct guard_rule rule = {.runtime = true};
-
-	if (!text || sscanf(text, "%7s %49s %7s", answer, prefix, configured) != 3 ||
-	    answer_read(answer, &rule.answer) || answer_read(configured, &rule.configured) ||
-	    prefix_parse(prefix, &rule.prefix, NULL))
-		return -EINVAL;
-	*ret_rule = rule;
-	return 0;
-}
-
 static int scope_read(struct guard *guard, const json_t *object, struct error *error)
 {
 	const char *service = json_string_value(json_object_get(object, "service"));
-	const json_t *array = json_object_get(object, "rules"), *text;
-	size_t count = json_array_size(array), i;
-	struct guard_rule *rules = calloc(count + 1, sizeof(*rules));
+	const char *text = json_string_value(json_object_get(object, "rules"));
 	struct guard_scope *scope = scope_make(guard, service);
 	struct guard_list *runtime = NULL;
-	int code = rules && scope ? 0 : no_memory(error);
+	int code;
 
-	json_array_foreach(array, i, text)
-	{
-		if (!code && rule_read(json_string_value(text), &rules[i]))
-			code = error_set(error, -EINVAL, "guard: rule %zu is not one", i);
-	}
-	if (!code)
-		code = guard_list_new(rules, count, &runtime, error);
-	free(rules);
+	if (!scope)
+		return no_memory(error);
+	code = guard_list_parse(text ? text : "", &runtime, error);
 	/* The configured rules are not saved: guard_apply brings them. */
 	return code ? code : scope_renew(scope, NULL, runtime, error);
 }

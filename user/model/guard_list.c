@@ -14,6 +14,7 @@ static struct guard_list *list_alloc(size_t count)
 
 	if (list) {
 		list->users = 1;
+		list->text = NULL;
 		list->count = 0;
 	}
 	return list;
@@ -65,8 +66,10 @@ struct guard_list *guard_list_keep(struct guard_list *list)
 
 void guard_list_drop(struct guard_list *list)
 {
-	if (list && --list->users == 0)
-		free(list);
+	if (!list || --list->users)
+		return;
+	free(list->text);
+	free(list);
 }
 
 size_t guard_list_seek(const struct guard_list *list, const struct prefix *prefix, bool past)

@@ -22,6 +22,7 @@ struct guard_rule {
 
 struct guard_list {
 	unsigned int users;
+	char *text; /* as it is saved, once it was asked for: see guard_list_text */
 	size_t count;
 	struct guard_rule rules[];
 };
@@ -42,6 +43,16 @@ void guard_list_drop(struct guard_list *list);
 /* guard_list_find - the rule of exactly this prefix, or NULL. The list may be NULL. */
 const struct guard_rule *guard_list_find(const struct guard_list *list,
 					 const struct prefix *prefix);
+
+/*
+ * guard_list_text - a list of run-time rules as it is saved: "deny 192.0.2.0/24 none" is the
+ * answer, the prefix and what was configured; rules are parted by commas. It is made once and
+ * belongs to the list. NULL: no memory.
+ */
+const char *guard_list_text(struct guard_list *list);
+
+/* guard_list_parse - the other way. Returns 0, -EINVAL or -ENOMEM with a message. */
+int guard_list_parse(const char *text, struct guard_list **ret_list, struct error *error);
 
 /* guard_list_seek - the number of rules before this prefix, or up to it if past is set. */
 size_t guard_list_seek(const struct guard_list *list, const struct prefix *prefix, bool past);
