@@ -14,14 +14,30 @@
 #include "packet.h"
 #include "too_big.h"
 
+/* Whether a frame comes from this MAC address, the first six bytes of a word. */
+static __always_inline bool source_is(const void *data, __u64 mac)
+{
+	__u64 difference = (*(const __u32 *)(data + 6) ^ (__u32)mac) |
+			   (*(const __u16 *)(data + 10) ^ (__u16)(mac >> 32));
+
+	return !difference;
+}
+
+/*
+ * In l2 mode the packet is still addressed to the VIP: sent back by a backend that does not take
+ * it, or by a switch, it would go round for ever.
+ */
 static __always_inline enum verdict forward_l2(struct xdp_md *ctx, union nexthop nexthop,
 					       const struct egress *port)
 {
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
+	__u64 own = *(const __u32 *)port->mac | (__u64) * (const __u16 *)(port->mac + 4) << 32;
 
 	if (data + sizeof(struct ethhdr) > end)
 		return VERDICT_DROP_MALFORMED;
+	if (unlikely(source_is(data, nexthop.word) || source_is(data, own)))
+		return VERDICT_DROP_LOOP;
 	forward_set_macs(data, nexthop, port);
 	return VERDICT_FORWARD_L2;
 }

@@ -55,6 +55,8 @@ enum verdict_action {
 	X(DROP_EMPTY_POOL, "drop_empty_pool", DROP, "the service has no backend for the flow")     \
 	X(DROP_NO_NEXTHOP, "drop_no_nexthop", DROP,                                                \
 	  "the way to the backend is not known: no route or no neighbour entry")                   \
+	X(DROP_LOOP, "drop_loop", DROP,                                                            \
+	  "l2: it comes from the very backend that it would go to, or from this host")             \
 	X(DROP_NO_ROOM, "drop_no_room", DROP, "no headroom in the frame for the tunnel header")
 
 #define SLUICE_VERDICT_ENUM(name, label, action, meaning) VERDICT_##name,

@@ -89,6 +89,34 @@ static void l2_changes_macs_only(void **state)
 		check(*state, &tests[i]);
 }
 
+/* A frame that was forwarded once comes back as it left, and by the backend that did not take it. */
+static void l2_does_not_loop(void **state)
+{
+	struct lab *lab = *state;
+	const struct forward_case test = {.spec = {FROM4}};
+	struct frame frame, again;
+	struct result result;
+	uint8_t mac[6];
+
+	service_for(lab, &test);
+	frame_build(&frame, &test.spec);
+	lab_run(lab, &frame, &result);
+	assert_int_equal(result.verdict, VERDICT_FORWARD_L2);
+	again = result.frame;
+	lab_run(lab, &again, &result);
+	assert_int_equal(result.verdict, VERDICT_DROP_LOOP);
+	lab_backend_mac(1, 3, mac);
+	frame_set_macs(&again, lab_own_mac, mac);
+	lab_run(lab, &again, &result);
+	assert_int_equal(result.verdict, VERDICT_DROP_LOOP);
+	assert_int_equal(result.action, XDP_DROP);
+	/* Any other backend's packet is a client's. */
+	mac[5]++;
+	frame_set_macs(&again, lab_own_mac, mac);
+	lab_run(lab, &again, &result);
+	assert_int_equal(result.verdict, VERDICT_FORWARD_L2);
+}
+
 static void ipip_has_exact_outer_headers(void **state)
 {
 	const struct forward_case tests[] = {
@@ -308,6 +336,8 @@ static void exact_port_beats_any_port(void **state)
 
 static const struct CMUnitTest cases[] = {
 	CASE("datapath/forward: l2 changes MAC addresses only", l2_changes_macs_only),
+	CASE("conformance/P12 what came from the backend or from this host goes round no more",
+	     l2_does_not_loop),
 	CASE("datapath/forward: ipip puts exact outer headers on all four family combinations",
 	     ipip_has_exact_outer_headers),
 	CASE("datapath/forward: the outer checksum is exact for every length",
