@@ -91,7 +91,10 @@ def wrong_config(context):
             assert snapshot(lab) == before, new
         assert fetch(lab.client, url()).stdout == "web-1\n"
         one_message(lab.sluice("apply", "-f", lab.path("none.yaml"), check=False), 1, "none.yaml")
-        refused_start(lab, lab.path("none.yaml"), "none.yaml")
+        refused_start(lab, lab.path("none.yaml"), "none.yaml.*; write it .* --config")
+        done = execute(lab.sluiced, "--cleanup", "--config", lab.write_config([], seed="x"),
+                       check=False)
+        assert done.returncode == 1 and "--config /dev/null" in done.stderr, done.stderr
         with open(path, "w", encoding="utf-8") as file:
             file.write(CONFIG)
         assert lab.sluice("config", "check", path).returncode == 0

@@ -366,6 +366,30 @@ static void without_room(void **context)
 	config_free(parse("limits: {services: 1, backends: 164, slots: 131104}\n" WEB));
 }
 
+/* This took more than a minute, in which the agent did nothing else. */
+static void deep(void **context)
+{
+	static const char *const levels[] = {"[", "{a: ", "- "};
+	struct error error = {.text = ""};
+	struct config *config = NULL;
+	char *text;
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		size_t length = strlen(levels[i]) * 200000;
+
+		text = malloc(length + 1);
+		assert_non_null(text);
+		text[0] = '\0';
+		for (char *end = text; end < text + length; end += strlen(levels[i]))
+			strcpy(end, levels[i]);
+		assert_int_equal(config_parse(text, length, "c.yaml", &config, &error), -EINVAL);
+		assert_non_null(strstr(error.text, ": is nested deeper than 32 levels; is it the "
+						   "right file?"));
+		free(text);
+	}
+}
+
 /* The thing is at the beginning of a message and the next step at its end. */
 static void long_and_wild_values(void **context)
 {
@@ -615,6 +639,7 @@ static const struct CMUnitTest cases[] = {
 	CASE(wrong_agent, "unit/config: wrong agent, limits, timeouts and interfaces are refused"),
 	CASE(wrong_service, "unit/config: wrong services are refused at their place"),
 	CASE(without_room, "unit/config: services that the limits have no room for are refused"),
+	CASE(deep, "unit/config: a text of 200,000 levels is refused at once"),
 	CASE(long_and_wild_values,
 	     "unit/config: a long value does not push the next step out of its message, a wild one "
 	     "is one line"),

@@ -188,6 +188,18 @@ static int daemon_run(const char *config_path, struct config *config)
 	return err ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* What to do about a config that cannot be read. */
+static const char *config_remedy(int err, enum verb verb)
+{
+	if (err == -ENOENT)
+		return "; write it (the example sluice.yaml has every field), or name another one "
+		       "with --config";
+	/* Who wants XDP off the interfaces at once must not have to mend a config first. */
+	return verb == VERB_CLEANUP ? "; --cleanup needs agent.pin_dir alone, and --config "
+				      "/dev/null stands for the default"
+				    : "";
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = {.config_path = CONFIG_PATH};
@@ -200,7 +212,7 @@ int main(int argc, char **argv)
 		return status;
 	err = agent_config_read(options.config_path, &config, &error);
 	if (err) {
-		log_error("%s", error.text);
+		log_error("%s%s", error.text, config_remedy(err, options.verb));
 		return EXIT_FAILED;
 	}
 	if (options.verb == VERB_RUN)

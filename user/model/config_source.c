@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The schema has 6 levels. */
+#define DEPTH_MAX 32
+
 /* libcyaml reports by a callback; its first line says what is wrong. */
 static void log_first(cyaml_log_t level, void *data, const char *format, va_list arguments)
 {
@@ -61,13 +64,55 @@ static int parser_fail(const struct source *source, const yaml_parser_t *parser,
 	return -EINVAL;
 }
 
+static int event_depth(yaml_event_type_t type)
+{
+	if (type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT)
+		return 1;
+	return type == YAML_SEQUENCE_END_EVENT || type == YAML_MAPPING_END_EVENT ? -1 : 0;
+}
+
+/*
+ * libyaml's time grows with the square of the depth: some 100,000 brackets would stop the agent
+ * for minutes. What is wrong otherwise is found when the document is loaded.
+ */
+static int depth_check(const struct source *source, struct error *error)
+{
+	yaml_parser_t parser;
+	bool more = true;
+	int depth = 0, code = 0;
+
+	if (!yaml_parser_initialize(&parser))
+		return error_set(error, -ENOMEM, "out of memory");
+	yaml_parser_set_input_string(&parser, (const unsigned char *)source->text, source->length);
+	while (more && !code) {
+		yaml_event_t event;
+
+		if (!yaml_parser_parse(&parser, &event))
+			break;
+		more = event.type != YAML_STREAM_END_EVENT;
+		depth += event_depth(event.type);
+		if (depth > DEPTH_MAX) {
+			code = error_set(error, -EINVAL,
+					 "is nested deeper than %d levels; is it the right file?",
+					 DEPTH_MAX);
+			error_prefix(error, "%s:%zu:%zu: ", source->name ? source->name : "body",
+				     event.start_mark.line + 1, event.start_mark.column + 1);
+		}
+		yaml_event_delete(&event);
+	}
+	yaml_parser_delete(&parser);
+	return code;
+}
+
 /* One document, and nothing after it. */
 static int document_load(struct source *source, struct error *error)
 {
 	yaml_document_t second;
 	yaml_parser_t parser;
-	int code = 0;
+	int code = depth_check(source, error);
 
+	if (code)
+		return code;
 	if (!yaml_parser_initialize(&parser))
 		return error_set(error, -ENOMEM, "out of memory");
 	yaml_parser_set_input_string(&parser, (const unsigned char *)source->text, source->length);
