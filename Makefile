@@ -68,7 +68,7 @@ vpath %.bpf.c bpf tools/lab tools/bench
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help demo check check-kernels soak bench lint format setup man install uninstall \
+.PHONY: all help demo check check-kernels soak fuzz bench lint format setup man install uninstall \
 	clean tests unit-tests compile_commands.json
 
 ## all: build build/sluiced and build/sluice (no root needed)
@@ -129,6 +129,16 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libmodel.a $(BUILD)/
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka $(MODEL_PKGS)) -lm
 
+# Packets' headers lie where they lie; BPF and the hosts that this runs on read them there.
+$(BUILD)/obj/tests/unit/fuzz.o: override CFLAGS += -fno-sanitize=alignment
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/%.h $(wildcard bpf/*.h) Makefile
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) -O1 -g -std=gnu11 -Wall -Wextra -Werror -Iinclude -o $@ $< \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize=alignment \
+		-fno-sanitize-recover=all
+
 $(BUILD)/tests/datapath: $(call obj,$(DATA_SRC)) $(BUILD)/libmodel.a $(BUILD)/libbase.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -188,6 +198,14 @@ check-kernels:
 soak: setup
 	$(Q)$(submake) tests
 	$(Q)$(run_tests) --soak
+
+## fuzz: random packets through the parsers for FUZZ_SECONDS, 60 by default (root)
+FUZZ_SECONDS ?= 60
+fuzz: setup
+	$(Q)$(submake) $(BUILD)/fuzz/parsers
+	@mkdir -p $(BUILD)/fuzz/corpus
+	$(Q)$(BUILD)/fuzz/parsers -max_total_time=$(FUZZ_SECONDS) -max_len=512 -print_final_stats=1 \
+		-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus tests/fuzz/corpus
 
 ## bench: measure, and write build/bench.json (root)
 bench: setup
