@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Random and mutated packets through the loaded program and through the model: all must agree. */
+#include <arpa/inet.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "reference.h"
+#include "sluice.skel.h"
+
+#define PACKETS       100000u
+#define ROUND_PACKETS 500u /* with one config; then another */
+#define ROUND_TIME_S  2    /* then a new one: what the clock forgets is not modelled */
+
+struct round {
+	struct lab *lab;
+	struct reference *reference;
+	struct ring_buffer *ring;
+	uint64_t seed, random;
+	struct timespec start;
+	uint32_t judged, seen[VERDICT_COUNT];
+};
+
+static uint32_t random_below(struct round *round, uint32_t limit)
+{
+	round->random ^= round->random << 13;
+	round->random ^= round->random >> 7;
+	round->random ^= round->random << 17;
+	return (uint32_t)(round->random >> 32) % limit;
+}
+
+static bool one_in(struct round *round, uint32_t limit)
+{
+	return !random_below(round, limit);
+}
+
+/* What no round changes: several ports and protocols of one VIP, an any-port service beside them. */
+static const struct reference_service services[REFERENCE_SERVICES] = {
+	{.vip = "198.51.100.10", .protocol = IPPROTO_TCP, .port = 80},
+	{.vip = "198.51.100.10", .protocol = IPPROTO_UDP, .port = 443},
+	{.vip = "198.51.100.10", .protocol = IPPROTO_TCP},
+	{.vip = "198.51.100.20", .protocol = IPPROTO_UDP},
+	{.vip = "2001:db8:1::10", .protocol = IPPROTO_TCP, .port = 80},
+	{.vip = "2001:db8:1::10", .protocol = IPPROTO_UDP, .port = 443},
+	{.vip = "2001:db8:2::20", .protocol = IPPROTO_TCP},
+};
+
+static void backend_make(struct round *round, struct reference_backend *backend)
+{
+	bool v6 = one_in(round, 2);
+
+	*backend = (struct reference_backend){
+		.alive = !one_in(round, 5),
+		.reachable = !one_in(round, 10),
+		.mode = (uint8_t)random_below(round, 3),
+		.egress = one_in(round, 3) ? LAB_EGRESS_OTHER : LAB_EGRESS_SAME,
+		.from = v6 ? "2001:db8:9::1" : "192.0.2.1",
+		.to = v6 ? "2001:db8:9::2" : "192.0.2.2",
+	};
+}
+
+static void backend_write(struct round *round, uint32_t service, uint32_t number)
+{
+	const struct reference_backend *from =
+		&round->reference->services[service].backends[number];
+	bool tunnel = from->mode != FORWARD_MODE_L2;
+	struct backend *backend =
+		lab_backend(round->lab, service, number, from->from, tunnel ? from->to : NULL);
+
+	backend->mode = from->mode;
+	if (from->reachable)
+		backend->nexthop.egress = (uint16_t)from->egress;
+	else
+		backend->nexthop.word = 0;
+	backend->state = from->alive ? BACKEND_ALIVE : BACKEND_DEAD;
+}
+
+static uint16_t owner_random(struct round *round)
+{
+	uint32_t owner = random_below(round, REFERENCE_BACKENDS + 1);
+
+	return (uint16_t)(owner == REFERENCE_BACKENDS ? SLUICE_NO_BACKEND : owner);
+}
+
+static void slots_make(struct round *round, struct reference_service *service)
+{
+	bool empty = one_in(round, 10), settled = one_in(round, 3);
+
+	for (uint32_t slot = 0; slot < LAB_SLOTS; slot++) {
+		uint16_t owner = empty ? (uint16_t)SLUICE_NO_BACKEND : owner_random(round);
+
+		service->current[slot] = owner;
+		service->previous[slot] =
+			settled || !one_in(round, 3) ? owner : owner_random(round);
+	}
+}
+
+static void service_write(struct round *round, uint32_t number, uint32_t now)
+{
+	const struct reference_service *from = &round->reference->services[number];
+	struct service *service =
+		lab_service(round->lab, number, from->vip, from->protocol, from->port);
+	uint32_t line = number * LAB_TABLE_LINES;
+
+	service->table = table_word(line, 1, now);
+	service->grace_ticks = from->in_grace ? SLUICE_SEEN_MASK : 0;
+	service->protocol = from->protocol;
+	service->tracking = from->minimal ? TRACKING_MINIMAL : TRACKING_FULL;
+	service->affinity = from->affinity;
+	service->quic = from->quic;
+	service->empty = from->empty_passes ? EMPTY_PASS : EMPTY_DROP;
+	for (uint32_t slot = 0; slot < LAB_SLOTS; slot++)
+		round->lab->slots[line + slot / SLUICE_SLOTS_PER_LINE]
+			.slots[slot % SLUICE_SLOTS_PER_LINE] =
+			slot_word(from->current[slot], from->previous[slot]);
+	for (uint32_t i = 0; i < REFERENCE_BACKENDS; i++)
+		backend_write(round, number, i);
+}
+
+static void round_start(struct round *round)
+{
+	uint32_t now = lab_now(round->lab);
+	struct lab *lab = round->lab;
+
+	lab_reset((void **)&lab);
+	memset(round->reference, 0, sizeof(*round->reference));
+	for (uint32_t i = 0; i < REFERENCE_SERVICES; i++) {
+		struct reference_service *service = &round->reference->services[i];
+
+		*service = services[i];
+		service->minimal = one_in(round, 3);
+		service->quic = service->protocol == IPPROTO_UDP && one_in(round, 2);
+		service->in_grace = one_in(round, 2);
+		service->empty_passes = one_in(round, 2);
+		service->vip_passes = service->protocol == IPPROTO_UDP;
+		service->affinity = (uint8_t)random_below(round, 3);
+		for (uint32_t j = 0; j < REFERENCE_BACKENDS; j++)
+			backend_make(round, &service->backends[j]);
+		slots_make(round, service);
+		service_write(round, i, now);
+	}
+}
+
+/* A VIP has the answer of the first of its services. */
+static void round_answers(struct round *round)
+{
+	for (uint32_t i = REFERENCE_SERVICES; i-- > 0;)
+		lab_vip_pass(round->lab, services[i].vip, round->reference->services[i].vip_passes);
+}
+
+static uint8_t protocol_random(struct round *round)
+{
+	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP,
+					    IPPROTO_UDP, IPPROTO_UDP, IPPROTO_GRE, IPPROTO_ICMP};
+
+	return protocols[random_below(round, sizeof(protocols))];
+}
+
+static void spec_fragment(struct round *round, struct spec *spec)
+{
+	spec->id = (uint16_t)(1 + random_below(round, 8));
+	spec->fragment = one_in(round, 2) ? 0 : 8 * (1 + random_below(round, 20));
+	spec->more = !spec->fragment || one_in(round, 2);
+}
+
+/* Extension headers, one too many among them, and that of fragments. */
+static void spec_extensions(struct round *round, struct spec *spec, uint8_t types[9])
+{
+	static const uint8_t kinds[] = {0, 43, 51, 60, 135};
+	uint32_t count = one_in(round, 4) ? random_below(round, 8) : 0;
+	bool fragment = one_in(round, 5);
+
+	for (uint32_t i = 0; i < count; i++)
+		types[i] = kinds[random_below(round, sizeof(kinds))];
+	if (fragment) {
+		types[count++] = IPPROTO_FRAGMENT;
+		spec_fragment(round, spec);
+	}
+	types[count] = 0xff;
+	spec->extensions = types;
+}
+
+static void spec_random(struct round *round, struct spec *spec, uint8_t types[9],
+			uint8_t payload[64])
+{
+	static const char *const sources[2][3] = {
+		{"203.0.113.1", "203.0.113.2", "203.0.113.3"},
+		{"2001:db8:5::1", "2001:db8:5::2", "2001:db8:6::1"}};
+	static const uint16_t ports[] = {80, 80, 443, 443, 8080, 0};
+	const struct reference_service *service =
+		&services[random_below(round, REFERENCE_SERVICES)];
+	const char *to = service->vip;
+	bool v6 = strchr(to, ':');
+
+	if (one_in(round, 20))
+		to = v6 ? "2001:db8:7::7" : "198.51.100.99";
+	*spec = (struct spec){
+		.from = sources[v6][random_below(round, 3)],
+		.to = to,
+		.source_port = (uint16_t)(1024 + random_below(round, 16)),
+		.port = ports[random_below(round, sizeof(ports) / sizeof(ports[0]))],
+		.protocol = one_in(round, 4) ? protocol_random(round) : service->protocol,
+		.traffic_class = (uint8_t)random_below(round, 256),
+		.vlans = one_in(round, 4) ? random_below(round, 4) : 0,
+		.payload = payload,
+		.payload_length = (int)random_below(round, 64) - 1,
+		.padding = one_in(round, 4) ? random_below(round, 40) : 0,
+	};
+	if (service->port && one_in(round, 2))
+		spec->port = service->port;
+	for (uint32_t i = 0; i < 64; i++)
+		payload[i] = (uint8_t)random_below(round, 256);
+	if (one_in(round, 2))
+		payload[0] |= 0xc0;
+	if (one_in(round, 3))
+		spec->flags = (int)random_below(round, 256);
+	else if (one_in(round, 2))
+		spec->flags = FLAG_SYN;
+	if (v6) {
+		spec_extensions(round, spec, types);
+		return;
+	}
+	spec->options = one_in(round, 6) ? 4 * random_below(round, 11) : 0;
+	if (one_in(round, 5))
+		spec_fragment(round, spec);
+}
+
+static void frame_mutate(struct round *round, struct frame *frame)
+{
+	switch (random_below(round, 8)) {
+	case 0: /* cut; the kernel takes no frame without an Ethernet header */
+		frame->length = 14 + random_below(round, (uint32_t)frame->length - 13);
+		break;
+	case 1: /* a length or a version near the start of the IP header */
+		frame->data[14 + random_below(round, 8)] = (uint8_t)random_below(round, 80);
+		break;
+	case 2:
+	case 3:
+		for (uint32_t count = 1 + random_below(round, 3); count; count--)
+			frame->data[random_below(round, (uint32_t)frame->length)] ^=
+				(uint8_t)(1u << random_below(round, 8));
+		break;
+	default:
+		break;
+	}
+}
+
+static bool results_equal(const struct result *got, const struct result *expected)
+{
+	if (got->verdict != expected->verdict || got->action != expected->action)
+		return false;
+	/* An address that only the filter takes for a VIP is looked at, and counted so. */
+	if (got->bytes != expected->bytes && got->verdict != VERDICT_PASS_NOT_VIP)
+		return false;
+	if (got->action == XDP_DROP)
+		return true;
+	return got->frame.length == expected->frame.length &&
+	       !memcmp(got->frame.data, expected->frame.data, got->frame.length);
+}
+
+static void packet_fail(const struct round *round, uint32_t number, const struct frame *frame,
+			const struct result *got, const struct result *expected)
+{
+	print_message("round seed 0x%llx, packet %u, %zu bytes:\n", (unsigned long long)round->seed,
+		      number, frame->length);
+	for (size_t i = 0; i < frame->length; i++)
+		print_message("%02x", frame->data[i]);
+	print_message("\ngot verdict %d action %u bytes %llu\n", (int)got->verdict, got->action,
+		      (unsigned long long)got->bytes);
+	print_message("expected verdict %d action %u bytes %llu\n", (int)expected->verdict,
+		      expected->action, (unsigned long long)expected->bytes);
+	frame_assert_equal(&got->frame, &expected->frame);
+	fail_msg("the data plane and the model differ");
+}
+
+/* Returns false when the round is over: it has taken too long. */
+static bool packet_judge(struct round *round, uint32_t number)
+{
+	struct result got, expected;
+	struct timespec now;
+	uint8_t types[9], payload[64];
+	struct frame frame;
+	struct spec spec;
+
+	spec_random(round, &spec, types, payload);
+	frame_build(&frame, &spec);
+	frame_mutate(round, &frame);
+	lab_run(round->lab, &frame, &got);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec - round->start.tv_sec > ROUND_TIME_S)
+		return false;
+	if (!reference_run(round->reference, &frame, &expected))
+		return true;
+	if (!results_equal(&got, &expected))
+		packet_fail(round, number, &frame, &got, &expected);
+	round->seen[got.verdict]++;
+	round->judged++;
+	return true;
+}
+
+static void round_run(struct round *round)
+{
+	round->random = round->seed;
+	round_start(round);
+	round_answers(round);
+	clock_gettime(CLOCK_MONOTONIC, &round->start);
+	for (uint32_t number = 0; number < ROUND_PACKETS; number++) {
+		if (!packet_judge(round, number))
+			return;
+		if (number % 100 == 0)
+			ring_buffer__consume(round->ring);
+	}
+}
+
+static int ring_ignore(void *context, void *data, size_t size)
+{
+	(void)context;
+	(void)data;
+	(void)size;
+	return 0;
+}
+
+static void assert_seen(const struct round *round)
+{
+	static const enum verdict wanted[] = {
+		VERDICT_PASS_NOT_IP,     VERDICT_PASS_NOT_VIP,   VERDICT_PASS_NO_SERVICE,
+		VERDICT_PASS_EMPTY_POOL, VERDICT_FORWARD_L2,     VERDICT_FORWARD_IPIP,
+		VERDICT_FORWARD_GUE,     VERDICT_HOLD_FRAGMENT,  VERDICT_DROP_MALFORMED,
+		VERDICT_DROP_BAD_FLAGS,  VERDICT_DROP_EXT_CHAIN, VERDICT_DROP_NO_SERVICE,
+		VERDICT_DROP_EMPTY_POOL, VERDICT_DROP_NO_NEXTHOP};
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		assert_true(round->seen[wanted[i]]);
+}
+
+static void random_packets(void **state)
+{
+	const char *seed = getenv("SLUICE_TEST_SEED"), *packets = getenv("SLUICE_TEST_PACKETS");
+	uint64_t wanted = packets ? strtoull(packets, NULL, 0) : PACKETS;
+	struct round round = {.lab = *state};
+
+	round.reference = malloc(sizeof(*round.reference));
+	round.ring = ring_buffer__new(bpf_map__fd(round.lab->sluice->maps.held_fragments),
+				      ring_ignore, NULL, NULL);
+	assert_non_null(round.reference);
+	assert_non_null(round.ring);
+	/* A round's seed is odd and so never 0. */
+	for (uint64_t number = 1; round.judged < (seed ? 1 : wanted); number++) {
+		round.seed = seed ? strtoull(seed, NULL, 0) : number * 0x9e3779b97f4a7c15ULL | 1;
+		round_run(&round);
+		assert_true(number < wanted);
+	}
+	if (!seed)
+		assert_seen(&round);
+	ring_buffer__free(round.ring);
+	free(round.reference);
+}
+
+static const struct CMUnitTest cases[] = {
+	CASE("conformance/differential: random packets fare as the plain model says",
+	     random_packets),
+};
+
+CASE_TABLE(differential_cases, cases);
