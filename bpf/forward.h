@@ -43,20 +43,25 @@ static __always_inline enum verdict forward_l2(struct xdp_md *ctx, union nexthop
 }
 
 static __always_inline enum verdict forward_ipip_v4(struct xdp_md *ctx, const struct packet *packet,
-						    const struct backend *backend,
+						    const struct route *route,
 						    union nexthop nexthop,
 						    const struct egress *port)
 {
 	__u32 protocol = packet->key.family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	__u32 length = packet->length + (__u32)sizeof(struct iphdr);
 	__u32 traffic_class = packet->traffic_class;
-	__u32 sum = backend->outer_sum + length + traffic_class + protocol;
+	const struct backend *backend = route->backend;
+	__be32 source = outer_source_v4(backend, route->hash);
+	__u32 sum = backend->outer_sum;
 	struct iphdr *outer;
 
 	outer = forward_push(ctx, packet->link_length, nexthop, port, sizeof(*outer),
 			     CONSTANT_BE16(ETH_P_IP));
 	if (!outer)
 		return VERDICT_DROP_NO_ROOM;
+	if (settings.source_v4)
+		sum = outer_sum(source, backend->address[3]);
+	sum += length + traffic_class + protocol;
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum += sum >> 16;
 	((__u8 *)outer)[0] = 0x45;
@@ -67,7 +72,7 @@ static __always_inline enum verdict forward_ipip_v4(struct xdp_md *ctx, const st
 	outer->ttl = OUTER_HOP_LIMIT;
 	outer->protocol = (__u8)protocol;
 	outer->check = swap_be16((__u16)~sum);
-	outer->saddr = backend->source[3];
+	outer->saddr = source;
 	outer->daddr = backend->address[3];
 	return VERDICT_FORWARD_IPIP;
 }
@@ -91,11 +96,7 @@ static __always_inline enum verdict forward_ipip_v6(struct xdp_md *ctx, const st
 	outer->payload_len = swap_be16((__u16)length);
 	outer->nexthdr = protocol;
 	outer->hop_limit = OUTER_HOP_LIMIT;
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		outer->saddr.in6_u.u6_addr32[i] = backend->source[i];
-		outer->daddr.in6_u.u6_addr32[i] = backend->address[i];
-	}
+	outer_addresses_v6(outer, backend, route->hash);
 	return VERDICT_FORWARD_IPIP;
 }
 
@@ -126,7 +127,7 @@ static __always_inline enum verdict forward(struct xdp_md *ctx, const struct pac
 		return (enum verdict)forward_gue(ctx, route->backend_id, nexthop.word, route->hash,
 						 gue_shape(packet));
 	if (backend->family == 4)
-		return forward_ipip_v4(ctx, packet, backend, nexthop, port);
+		return forward_ipip_v4(ctx, packet, route, nexthop, port);
 	return forward_ipip_v6(ctx, packet, route, nexthop, port);
 }
 

@@ -66,7 +66,7 @@ static __always_inline enum verdict forward_gue_v4(struct xdp_md *ctx,
 {
 	__u32 length = SHAPE_LENGTH(shape) + (__u32)sizeof(struct gue_ipv4);
 	__u32 traffic_class = SHAPE_TRAFFIC_CLASS(shape);
-	__be32 source = backend->source[3], address = backend->address[3];
+	__be32 source = outer_source_v4(backend, hash), address = backend->address[3];
 	__u32 sum = outer_sum(source, address) + length + traffic_class + IPPROTO_UDP;
 	struct gue_ipv4 *outer;
 
@@ -107,11 +107,7 @@ static __always_inline enum verdict forward_gue_v6(struct xdp_md *ctx,
 	outer->ip.payload_len = swap_be16((__u16)length);
 	outer->ip.nexthdr = IPPROTO_UDP;
 	outer->ip.hop_limit = OUTER_HOP_LIMIT;
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		outer->ip.saddr.in6_u.u6_addr32[i] = backend->source[i];
-		outer->ip.daddr.in6_u.u6_addr32[i] = backend->address[i];
-	}
+	outer_addresses_v6(&outer->ip, backend, hash);
 	gue_fill(&outer->gue, hash, shape);
 	return VERDICT_FORWARD_GUE;
 }

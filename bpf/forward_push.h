@@ -65,4 +65,31 @@ static __always_inline __u32 outer_label(__u64 hash)
 	return (__u32)(hash >> 20) & 0xfffff;
 }
 
+/*
+ * Outer source addresses. With a prefix configured they are the flow's, so that receivers spread
+ * flows over their queues; else the host's own, as they stand in the backend's record. Settings are
+ * constants: the verifier removes what is not configured.
+ */
+static __always_inline __be32 outer_source_v4(const struct backend *backend, __u64 hash)
+{
+	if (settings.source_v4)
+		return settings.source_v4 | ((__be32)hash & settings.source_v4_bits);
+	return backend->source[3];
+}
+
+static __always_inline void outer_addresses_v6(struct ipv6hdr *outer, const struct backend *backend,
+					       __u64 hash)
+{
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		__be32 source = backend->source[i];
+
+		if (settings.source_v6[0])
+			source = settings.source_v6[i] |
+				 ((__be32)(i % 2 ? hash : hash >> 32) & settings.source_v6_bits[i]);
+		outer->saddr.in6_u.u6_addr32[i] = source;
+		outer->daddr.in6_u.u6_addr32[i] = backend->address[i];
+	}
+}
+
 #endif

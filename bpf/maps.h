@@ -28,6 +28,7 @@ const volatile struct settings settings = {
 	.echo_interval_ns = 0,
 	.error_interval_ns = 0,
 	.gue_port = 0,
+	.source_v4 = 0,
 };
 
 /* An array that the agent reads and writes through mmap. */

@@ -327,7 +327,11 @@ struct settings {
 	__u64 echo_interval_ns;  /* between answers to pings, per CPU; 0: left to the host */
 	__u64 error_interval_ns; /* between ICMP errors, per CPU; 0: none are sent */
 	__be16 gue_port;         /* UDP port that backends take GUE at */
-	__u16 reserved[3];
+	__u16 reserved;
+	/* Outer sources: a prefix, and the bits behind it, which are the flow's; 0: a host's own. */
+	__be32 source_v4, source_v4_bits;
+	__be32 source_v6[4], source_v6_bits[4];
+	__u32 reserved2;
 };
 
 #pragma GCC diagnostic pop
@@ -354,7 +358,7 @@ SLUICE_SIZE(struct verdict_counter, 16);
 SLUICE_SIZE(struct flow_counter, 64);
 SLUICE_SIZE(struct flow_bucket, 64);
 SLUICE_SIZE(struct meta, 40);
-SLUICE_SIZE(struct settings, 72);
+SLUICE_SIZE(struct settings, 112);
 #undef SLUICE_SIZE
 
 #endif

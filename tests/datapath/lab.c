@@ -45,10 +45,8 @@ static void *map_memory(const struct bpf_map *map)
 	return memory;
 }
 
-static void maps_size(const struct lab *lab)
+static void maps_size(const struct lab *lab, struct sluice_bpf *sluice)
 {
-	struct sluice_bpf *sluice = lab->sluice;
-
 	bpf_map__set_max_entries(sluice->maps.service_keys, LAB_KEY_LINES);
 	bpf_map__set_max_entries(sluice->maps.services, LAB_SERVICES);
 	bpf_map__set_max_entries(sluice->maps.guard_limits, LAB_SERVICES);
@@ -104,7 +102,7 @@ int lab_new(void **state)
 		print_error("cannot open the BPF objects: %s\n", strerror(errno));
 		return -1;
 	}
-	maps_size(lab);
+	maps_size(lab, lab->sluice);
 	if (sluice_bpf__load(lab->sluice)) {
 		print_error("cannot load the data plane: %s\n", strerror(errno));
 		return -1;
@@ -137,6 +135,7 @@ int lab_free(void **state)
 	map_memory_free(lab->sluice->maps.flow_counters, lab->flow_counters);
 	decap_bpf__destroy(lab->decap);
 	sluice_bpf__destroy(lab->sluice);
+	sluice_bpf__destroy(lab->spread);
 	free(lab);
 	return 0;
 }
@@ -176,6 +175,7 @@ int lab_reset(void **state)
 {
 	struct lab *lab = *state;
 
+	lab->is_spread = false;
 	fragments_clear(lab);
 	guard_clear(lab);
 	memset(lab->service_keys, 0, map_bytes(lab->sluice->maps.service_keys));
@@ -370,6 +370,35 @@ static uint32_t program_run(const struct bpf_program *program, const struct fram
 	return options.retval;
 }
 
+void lab_spread(struct lab *lab)
+{
+	struct bpf_map *map, *shared;
+	struct settings *settings;
+	struct ip address;
+
+	lab->is_spread = true;
+	if (lab->spread)
+		return;
+	lab->spread = sluice_bpf__open();
+	assert_non_null(lab->spread);
+	maps_size(lab, lab->spread);
+	settings = (struct settings *)&lab->spread->rodata->settings;
+	assert_int_equal(ip_parse(LAB_SPREAD_V4, &address), 0);
+	settings->source_v4 = address.word[3];
+	settings->source_v4_bits = htonl(0xffff);
+	assert_int_equal(ip_parse(LAB_SPREAD_V6, &address), 0);
+	memcpy(settings->source_v6, address.word, sizeof(settings->source_v6));
+	settings->source_v6_bits[2] = settings->source_v6_bits[3] = UINT32_MAX;
+	bpf_object__for_each_map(map, lab->spread->obj)
+	{
+		if (bpf_map__is_internal(map))
+			continue;
+		shared = bpf_object__find_map_by_name(lab->sluice->obj, bpf_map__name(map));
+		assert_int_equal(bpf_map__reuse_fd(map, bpf_map__fd(shared)), 0);
+	}
+	assert_int_equal(sluice_bpf__load(lab->spread), 0);
+}
+
 static int backend_number(const struct result *result)
 {
 	if (result->action != XDP_TX && result->action != XDP_REDIRECT)
@@ -379,12 +408,14 @@ static int backend_number(const struct result *result)
 
 void lab_run(struct lab *lab, const struct frame *frame, struct result *ret_result)
 {
+	const struct bpf_program *program =
+		(lab->is_spread ? lab->spread : lab->sluice)->progs.sluice;
 	struct verdict_counter before[VERDICT_COUNT];
 	unsigned int moved = 0;
 
 	for (uint32_t i = 0; i < VERDICT_COUNT; i++)
 		before[i] = verdict_sum(lab, i);
-	ret_result->action = program_run(lab->sluice->progs.sluice, frame, &ret_result->frame);
+	ret_result->action = program_run(program, frame, &ret_result->frame);
 	for (uint32_t i = 0; i < VERDICT_COUNT; i++) {
 		struct verdict_counter after = verdict_sum(lab, i);
 

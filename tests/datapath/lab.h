@@ -31,6 +31,8 @@
 
 struct lab {
 	struct sluice_bpf *sluice;
+	struct sluice_bpf *spread; /* the same maps; outer sources by flow. NULL: not loaded yet */
+	bool is_spread;
 	struct decap_bpf *decap;
 	uint32_t cpus;
 	struct service_line *service_keys;
@@ -95,6 +97,11 @@ size_t lab_guard_sources(struct lab *lab);
 
 /* lab_run - one frame through the data plane. */
 void lab_run(struct lab *lab, const struct frame *frame, struct result *ret_result);
+
+/* lab_spread - until the end of the case outer sources come from these prefixes. */
+#define LAB_SPREAD_V4 "198.18.0.0"      /* /16 */
+#define LAB_SPREAD_V6 "2001:db8:5a:1::" /* /64 */
+void lab_spread(struct lab *lab);
 
 /* lab_send - build a frame and run it; gives the number of the backend, or -1. */
 int lab_send(struct lab *lab, const struct spec *spec);

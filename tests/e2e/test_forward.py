@@ -89,6 +89,51 @@ def gue_6in6(context):
     forwards(context, "gue", 6, 6)
 
 
+# Prints the outer sources, in hex, of the tunnel packets that pass, until it is killed.
+SOURCES = """
+import socket
+tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+tap.bind(("lb", 0))
+print("ready", flush=True)
+while True:
+    frame = tap.recv(2048)
+    if frame[12:14] == b"\\x08\\x00" and frame[23] == 4:
+        print(frame[26:30].hex(), flush=True)
+    if frame[12:14] == b"\\x86\\xdd" and frame[20] == 17 and frame[56:58] == b"\\x17\\xc0":
+        print(frame[22:38].hex(), flush=True)
+"""
+
+
+def sources_read(tap, prefix, count):
+    """Read until so many outer sources with this beginning have come."""
+    seen = set()
+    while len(seen) < count:
+        line = tap.stdout.readline().strip()
+        assert line, "the tap has ended"
+        if line.startswith(prefix):
+            seen.add(line)
+
+
+@case("conformance/F13 outer sources from a prefix: clients reach their backends, ipip and gue")
+def source_prefix(context):
+    with open_lab(context) as lab:
+        pools = {}
+        for mode, family in ("ipip", 4), ("gue", 6):
+            pools[mode] = lab.add_backend(f"{mode}-1", VIP[4], mode, family,
+                                          port={"ipip": 80, "gue": 81}[mode])
+        start(lab, [service(lab, mode, mode=mode, backends=[node], port=port)
+                    for (mode, node), port in zip(pools.items(), (80, 81))],
+              tunnel={"source_prefix4": "198.18.0.0/16", "source_prefix6": "2001:db8:5a:1::/64"})
+        tap = lab.switch.spawn("/usr/bin/python3", "-c", SOURCES, stdout=subprocess.PIPE, text=True)
+        assert tap.stdout.readline() == "ready\n"
+        for port, mode, prefix in (80, "ipip", "c612"), (81, "gue", "20010db8005a0001"):
+            for _ in range(8):
+                assert fetch(lab.client, f"http://{VIP[4]}:{port}/").stdout == f"{mode}-1\n"
+            # 8 flows, 65536 addresses or more: 5 of them are equal by chance never.
+            sources_read(tap, prefix, 4)
+        no_drops(lab)
+
+
 def forwards_udp(context, mode, family, target_family):
     """UDP: each socket stays with one backend, and not a packet more or less is counted."""
     with open_lab(context) as lab:

@@ -81,6 +81,8 @@ static void defaults(void **context)
 		assert_int_equal(config->icmp.echo_rate, 1000);
 		assert_int_equal(config->icmp.error_rate, 1000);
 		assert_int_equal(config->tunnel.gue_port, 6080);
+		assert_int_equal(config->tunnel.source_prefix4.address.word[3], 0);
+		assert_int_equal(config->tunnel.source_prefix6.address.word[0], 0);
 		assert_int_equal(config->interface_count, 0);
 		assert_int_equal(config->service_count, 0);
 		config_free(config);
@@ -134,7 +136,8 @@ static void every_field(void **context)
 		      "timeouts: {closing_ms: 1000, probation_ms: 2000, tcp_idle_ms: 3000, "
 		      "udp_idle_ms: 4000}\n"
 		      "icmp: {echo: pass, echo_rate: 1, error_rate: 1000000}\n"
-		      "tunnel: {gue_port: 65535}\n"
+		      "tunnel: {gue_port: 65535, source_prefix4: 198.18.0.0/15, source_prefix6: "
+		      "'fd00:1:2:3::/64'}\n"
 		      "interfaces: [{name: eth0}, {name: eth1, mode: generic}]\n"
 		      "services:\n"
 		      "- {name: dns.a-1, vip: '2001:db8::53', protocol: udp, port: any, mode: ipip,"
@@ -158,6 +161,8 @@ static void every_field(void **context)
 	assert_int_equal(config->icmp.echo_rate, 1);
 	assert_int_equal(config->icmp.error_rate, 1000000);
 	assert_int_equal(config->tunnel.gue_port, 65535);
+	assert_int_equal(config->tunnel.source_prefix4.length, 15);
+	assert_int_equal(config->tunnel.source_prefix6.length, 64);
 	assert_int_equal(config->interface_count, 2);
 	assert_int_equal(config->interfaces[0].mode, ATTACH_AUTO);
 	assert_int_equal(config->interfaces[1].mode, ATTACH_GENERIC);
@@ -270,6 +275,14 @@ static void wrong_agent(void **context)
 		{"timeouts:\n  tcp_idle_ms: 5000000\n",
 		 "c.yaml:2:3: tcp_idle_ms 5000000 is above 4000000; give 1000 to 4000000"},
 		{"icmp: {echo: yes}\n", "c.yaml:1:8: echo 'yes' is not known; use answer or pass"},
+		{"tunnel: {source_prefix4: 'fd00::/64'}\n",
+		 "c.yaml:1:10: source_prefix4 'fd00::/64' is not one of IPv4 addresses that hosts "
+		 "have"},
+		{"tunnel: {source_prefix4: 224.0.0.0/8}\n",
+		 "c.yaml:1:10: source_prefix4 '224.0.0.0/8' is not one of IPv4 addresses that hosts "
+		 "have"},
+		{"tunnel: {source_prefix6: 'fc00::/7'}\n",
+		 "c.yaml:1:10: source_prefix6 'fc00::/7' is too large; give one of at least /32"},
 		{"tunnel: {gue_port: 0}\n", "c.yaml:1:10: gue_port 0 is below 1; give 1 to 65535"},
 		{"icmp: {echo_rate: 0}\n", "c.yaml:1:8: echo_rate 0 is below 1; give 1 to 1000000"},
 		{"interfaces:\n  - mode: auto\n", "c.yaml:2:5: name is missing; add it"},

@@ -372,7 +372,8 @@ class Lab:
         return {"pin_dir": self.pin_dir, "socket": self.socket, "state_dir": self.path("state"),
                 "metrics": "127.0.0.1:9980", "owner": "lab-agent"}
 
-    def write_config(self, services, name="sluice.yaml", attach=True, icmp=None, **agent):
+    def write_config(self, services, name="sluice.yaml", attach=True, icmp=None, tunnel=None,
+                     **agent):
         """Write a config file; JSON is YAML. Returns its path."""
         config = {"agent": {**self.agent_config(), **agent},
                   "limits": {"services": 16, "backends": 512, "slots": 1048576, "flows": 65536},
@@ -382,6 +383,8 @@ class Lab:
             del config["interfaces"]
         if icmp:
             config["icmp"] = icmp
+        if tunnel:
+            config["tunnel"] = tunnel
         path = self.path(name)
         with open(path, "w", encoding="utf-8") as file:
             json.dump(config, file, indent=2)

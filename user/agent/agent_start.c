@@ -56,6 +56,13 @@ static bool icmp_equal(const struct icmp_config *a, const struct icmp_config *b)
 	return a->echo == b->echo && a->echo_rate == b->echo_rate && a->error_rate == b->error_rate;
 }
 
+static bool tunnel_equal(const struct tunnel_config *a, const struct tunnel_config *b)
+{
+	return a->gue_port == b->gue_port &&
+	       !memcmp(&a->source_prefix4, &b->source_prefix4, sizeof(a->source_prefix4)) &&
+	       !memcmp(&a->source_prefix6, &b->source_prefix6, sizeof(a->source_prefix6));
+}
+
 /* What was wanted before, or nothing; *ret_saved is NULL if nothing was saved that can be used. */
 static int saved_load(struct agent *agent, struct desired **ret_saved, struct error *error)
 {
@@ -295,7 +302,7 @@ static int fixed_check(const struct config *old, const struct config *new, struc
 		return fixed_refuse("timeouts", restart, error);
 	if (!icmp_equal(&old->icmp, &new->icmp))
 		return fixed_refuse("icmp", restart, error);
-	if (old->tunnel.gue_port != new->tunnel.gue_port)
+	if (!tunnel_equal(&old->tunnel, &new->tunnel))
 		return fixed_refuse("tunnel", restart, error);
 	return 0;
 }

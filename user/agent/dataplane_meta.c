@@ -29,6 +29,25 @@ static uint64_t interval_ns(uint32_t rate)
 	return rate ? 1000000000u / rate : 0;
 }
 
+static void sources_fill(struct settings *settings, const struct tunnel_config *tunnel)
+{
+	const struct prefix *v4 = &tunnel->source_prefix4, *v6 = &tunnel->source_prefix6;
+	struct ip mask;
+
+	if (v4->address.word[3]) {
+		prefix_mask(4, v4->length, &mask);
+		settings->source_v4 = v4->address.word[3];
+		settings->source_v4_bits = ~mask.word[3];
+	}
+	if (!v6->address.word[0])
+		return;
+	prefix_mask(6, v6->length, &mask);
+	for (int i = 0; i < 4; i++) {
+		settings->source_v6[i] = v6->address.word[i];
+		settings->source_v6_bits[i] = ~mask.word[i];
+	}
+}
+
 void settings_fill(struct dataplane *dataplane, const struct config *config,
 		   const struct meta *meta)
 {
@@ -59,6 +78,7 @@ void settings_fill(struct dataplane *dataplane, const struct config *config,
 		.gue_port = htons(config->tunnel.gue_port),
 		.key_mask = service_table_lines(meta->services_max * 2) - 1,
 	};
+	sources_fill(&dataplane->maps.settings, &config->tunnel);
 }
 
 void meta_fill(const struct config *config, struct meta *ret_meta)

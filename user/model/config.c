@@ -161,6 +161,30 @@ static void check_icmp(struct check *check, const struct raw_icmp *raw, struct i
 	check_out(check, outer);
 }
 
+/*
+ * A prefix that outer sources are taken from. The data plane knows one by its first word, so there
+ * has to be something in it.
+ */
+static void check_source(struct check *check, const char *field, const char *text,
+			 unsigned char family, uint32_t shortest, struct prefix *prefix)
+{
+	struct error error;
+	struct prefix read;
+
+	if (!text)
+		return;
+	if (prefix_parse(text, &read, &error))
+		check_fail(check, field, "%s", error.text);
+	else if (ip_family(&read.address) != family || !ip_is_unicast(&read.address))
+		check_fail(check, field, "%s '%s' is not one of IPv%u addresses that hosts have",
+			   field, text, family);
+	else if (read.length < shortest)
+		check_fail(check, field, "%s '%s' is too large; give one of at least /%u", field,
+			   text, shortest);
+	else
+		*prefix = read;
+}
+
 static void check_tunnel(struct check *check, const struct raw_tunnel *raw,
 			 struct tunnel_config *tunnel)
 {
@@ -171,6 +195,8 @@ static void check_tunnel(struct check *check, const struct raw_tunnel *raw,
 		raw = &absent;
 	tunnel->gue_port = (uint16_t)check_number(check, "gue_port", raw->gue_port,
 						  (struct range){1, 65535, GUE_PORT});
+	check_source(check, "source_prefix4", raw->source_prefix4, 4, 8, &tunnel->source_prefix4);
+	check_source(check, "source_prefix6", raw->source_prefix6, 6, 32, &tunnel->source_prefix6);
 	check_out(check, outer);
 }
 

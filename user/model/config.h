@@ -102,6 +102,8 @@ struct icmp_config {
 
 struct tunnel_config {
 	uint16_t gue_port; /* UDP port that backends take GUE at; host order */
+	/* Outer sources; all zero: the host's own address. */
+	struct prefix source_prefix4, source_prefix6;
 };
 
 struct config {

@@ -50,6 +50,8 @@ static const cyaml_schema_field_t icmp_fields[] = {
 
 static const cyaml_schema_field_t tunnel_fields[] = {
 	TEXT(struct raw_tunnel, gue_port),
+	TEXT(struct raw_tunnel, source_prefix4),
+	TEXT(struct raw_tunnel, source_prefix6),
 	CYAML_FIELD_END,
 };
 

@@ -27,7 +27,7 @@ struct raw_icmp {
 };
 
 struct raw_tunnel {
-	char *gue_port;
+	char *gue_port, *source_prefix4, *source_prefix6;
 };
 
 struct raw_interface {
