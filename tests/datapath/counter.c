@@ -79,11 +79,11 @@ static void new_flows_are_counted_once(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-	CASE("datapath/counters: packets, bytes and new flows of backends add up to the service's",
+	CASE("conformance/counters: packets, bytes and new flows of backends add up to the service's",
 	     sums_agree),
-	CASE("datapath/counters: what was sent to no backend is counted for the service alone",
+	CASE("conformance/counters: what was sent to no backend is counted for the service alone",
 	     unsent_is_the_services_alone),
-	CASE("datapath/counters: a UDP flow is new once", new_flows_are_counted_once),
+	CASE("conformance/counters: a UDP flow is new once", new_flows_are_counted_once),
 };
 
 CASE_TABLE(counter_cases, cases);

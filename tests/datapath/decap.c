@@ -154,12 +154,12 @@ static void congestion_mark_is_carried_over(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-	CASE("datapath/decap: what the data plane wraps comes out again, all families and VLANs",
+	CASE("conformance/decap: what the data plane wraps comes out again, all families and VLANs",
 	     wrapped_packets_come_out_again),
-	CASE("datapath/decap: everything else passes untouched", everything_else_is_untouched),
-	CASE("datapath/decap: a tunnel packet cut short passes untouched",
+	CASE("conformance/decap: everything else passes untouched", everything_else_is_untouched),
+	CASE("conformance/decap: a tunnel packet cut short passes untouched",
 	     cut_packets_are_untouched),
-	CASE("datapath/decap: a congestion mark of the way is carried over, checksum exact",
+	CASE("conformance/decap: a congestion mark of the way is carried over, checksum exact",
 	     congestion_mark_is_carried_over),
 };
 

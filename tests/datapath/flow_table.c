@@ -283,23 +283,23 @@ static void entry_of_a_busy_flow_is_not_rewritten(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-	CASE("datapath/flow table: a bucket full of proven flows takes no new one, "
+	CASE("conformance/flow table: a bucket full of proven flows takes no new one, "
 	     "whose SYN goes where its later packets will go",
 	     full_of_proven_is_left_alone),
-	CASE("datapath/flow table: places are taken empty first, then expired, oldest closing, "
+	CASE("conformance/flow table: places are taken empty first, then expired, oldest closing, "
 	     "oldest on probation, never proven",
 	     place_is_taken_in_order_of_rights),
-	CASE("datapath/flow table: an entry past its state's timeout gives way",
+	CASE("conformance/flow table: an entry past its state's timeout gives way",
 	     expired_entries_give_way),
-	CASE("datapath/flow table: a flow's own entry is replaced in place",
+	CASE("conformance/flow table: a flow's own entry is replaced in place",
 	     own_entry_is_taken_first),
-	CASE("datapath/flow table: no number of SYNs or lone ACKs evicts a proven flow",
+	CASE("conformance/flow table: no number of SYNs or lone ACKs evicts a proven flow",
 	     flood_evicts_no_proven_flow),
-	CASE("datapath/flow table: minimal tracking keeps nothing in settled slots",
+	CASE("conformance/flow table: minimal tracking keeps nothing in settled slots",
 	     minimal_keeps_nothing_in_settled_slots),
-	CASE("datapath/flow table: minimal tracking pins flows where the owners of a slot differ",
+	CASE("conformance/flow table: minimal tracking pins flows where the owners of a slot differ",
 	     minimal_pins_flows_where_owners_differ),
-	CASE("datapath/flow table: the time of a flow's entry is kept up to date",
+	CASE("conformance/flow table: the time of a flow's entry is kept up to date",
 	     entry_of_a_busy_flow_is_not_rewritten),
 };
 

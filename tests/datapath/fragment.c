@@ -190,17 +190,17 @@ static void fragments_are_counted(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-	CASE("datapath/fragment: first and later ones reach the backend of their flow, v4 and v6",
+	CASE("conformance/fragment: first and later ones reach the backend of their flow, v4 and v6",
 	     datagram_reaches_one_backend),
-	CASE("datapath/fragment: an IPv6 datagram is told by its id, whatever follows the header",
+	CASE("conformance/fragment: an IPv6 datagram is told by its id, whatever follows the header",
 	     chain_behind_the_fragment_header),
-	CASE("datapath/fragment: ports are never read from a later one",
+	CASE("conformance/fragment: ports are never read from a later one",
 	     ports_are_never_read_from_a_later_one),
-	CASE("datapath/fragment: another id, source or protocol is another datagram",
+	CASE("conformance/fragment: another id, source or protocol is another datagram",
 	     other_datagrams_do_not_follow),
-	CASE("datapath/fragment: those of a dead or reused backend go where their flow is now",
+	CASE("conformance/fragment: those of a dead or reused backend go where their flow is now",
 	     fragments_move_with_their_flow),
-	CASE("datapath/fragment: all are counted, the flow once", fragments_are_counted),
+	CASE("conformance/fragment: all are counted, the flow once", fragments_are_counted),
 };
 
 CASE_TABLE(fragment_cases, cases);

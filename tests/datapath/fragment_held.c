@@ -286,21 +286,21 @@ static void only_fragments_of_a_vip_are_held(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-	CASE("datapath/fragment: a later one before the first is handed over whole, and asked for "
+	CASE("conformance/fragment: a later one before the first is handed over whole, and asked for "
 	     "when the first has come, v4 and v6",
 	     later_waits_for_the_first),
-	CASE("datapath/fragment: in their order, nothing is held and nothing is asked for",
+	CASE("conformance/fragment: in their order, nothing is held and nothing is asked for",
 	     first_before_later_asks_for_nothing),
-	CASE("datapath/fragment: the same id of two clients is two datagrams that wait",
+	CASE("conformance/fragment: the same id of two clients is two datagrams that wait",
 	     event_names_the_datagram),
-	CASE("datapath/fragment: an id that is used again does not follow the old datagram",
+	CASE("conformance/fragment: an id that is used again does not follow the old datagram",
 	     old_record_is_of_another_datagram),
-	CASE("datapath/fragment: later ones share the verdict of a first one that got no backend",
+	CASE("conformance/fragment: later ones share the verdict of a first one that got no backend",
 	     later_shares_the_verdict_of_the_first),
-	CASE("datapath/fragment: with the ring full they are dropped, or passed by a VIP that "
+	CASE("conformance/fragment: with the ring full they are dropped, or passed by a VIP that "
 	     "passes",
 	     full_ring_drops),
-	CASE("datapath/fragment: those of the host and of ICMP are never held",
+	CASE("conformance/fragment: those of the host and of ICMP are never held",
 	     only_fragments_of_a_vip_are_held),
 };
 

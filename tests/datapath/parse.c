@@ -242,20 +242,20 @@ static void chains_that_leave_the_packet_are_malformed(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-	CASE("datapath/parse: lengths that contradict each other or the frame are malformed, "
+	CASE("conformance/parse: lengths that contradict each other or the frame are malformed, "
 	     "bytes not counted",
 	     lengths_that_contradict_are_malformed),
-	CASE("datapath/parse: a wrong IP version or header length is malformed",
+	CASE("conformance/parse: a wrong IP version or header length is malformed",
 	     versions_and_header_lengths_are_checked),
-	CASE("datapath/parse: a TCP header must fit its packet", tcp_data_offsets_are_checked),
-	CASE("datapath/parse: a frame cut at any byte is passed before its destination is known, "
+	CASE("conformance/parse: a TCP header must fit its packet", tcp_data_offsets_are_checked),
+	CASE("conformance/parse: a frame cut at any byte is passed before its destination is known, "
 	     "and malformed from there on",
 	     truncation_anywhere_is_counted),
-	CASE("datapath/parse: IPv6 extension headers are followed to the port",
+	CASE("conformance/parse: IPv6 extension headers are followed to the port",
 	     extension_headers_are_followed),
-	CASE("datapath/parse: too long a chain of extension headers is dropped",
+	CASE("conformance/parse: too long a chain of extension headers is dropped",
 	     long_chains_are_given_up),
-	CASE("datapath/parse: a chain that leaves the packet is malformed",
+	CASE("conformance/parse: a chain that leaves the packet is malformed",
 	     chains_that_leave_the_packet_are_malformed),
 };
 

@@ -222,21 +222,21 @@ static void bad_tcp_flags_are_dropped(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-	CASE("datapath/pass: what is not for a VIP passes, bytes identical",
+	CASE("conformance/pass: what is not for a VIP passes, bytes identical",
 	     what_is_not_for_a_vip_passes),
-	CASE("datapath/pass: ARP, LLDP and what else is not IP passes", what_is_not_ip_passes),
-	CASE("datapath/pass: an address that only the filter takes for a VIP passes, even malformed",
+	CASE("conformance/pass: ARP, LLDP and what else is not IP passes", what_is_not_ip_passes),
+	CASE("conformance/pass: an address that only the filter takes for a VIP passes, even malformed",
 	     the_filter_alone_is_no_vip),
-	CASE("datapath/pass: ICMP to a VIP is left to the host", icmp_to_a_vip_passes),
-	CASE("datapath/drop: what no service takes gets the VIP's answer",
+	CASE("conformance/pass: ICMP to a VIP is left to the host", icmp_to_a_vip_passes),
+	CASE("conformance/drop: what no service takes gets the VIP's answer",
 	     what_no_service_takes_gets_the_vips_answer),
-	CASE("datapath/drop: an empty pool gives the configured answer",
+	CASE("conformance/drop: an empty pool gives the configured answer",
 	     empty_pool_gets_the_configured_answer),
-	CASE("datapath/drop: a dead or removed backend never gets a packet",
+	CASE("conformance/drop: a dead or removed backend never gets a packet",
 	     removed_backend_never_gets_a_packet),
-	CASE("datapath/drop: a key of a service that is not there is no service",
+	CASE("conformance/drop: a key of a service that is not there is no service",
 	     absent_service_is_none),
-	CASE("datapath/drop: TCP flags that no honest sender uses are dropped, all others taken",
+	CASE("conformance/drop: TCP flags that no honest sender uses are dropped, all others taken",
 	     bad_tcp_flags_are_dropped),
 };
 

@@ -228,21 +228,23 @@ static void affinity_holds_in_minimal_tracking(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-	CASE("datapath/scheduler: maglev's shares follow weights, and flows stay", maglev_shares),
-	CASE("datapath/scheduler: random's shares follow weights, and flows stay", random_shares),
-	CASE("datapath/scheduler: round robin's shares are exact, and flows stay",
+	CASE("conformance/scheduler: maglev's shares follow weights, and flows stay",
+	     maglev_shares),
+	CASE("conformance/scheduler: random's shares follow weights, and flows stay",
+	     random_shares),
+	CASE("conformance/scheduler: round robin's shares are exact, and flows stay",
 	     round_robin_shares),
-	CASE("datapath/scheduler: least flows keeps live flows by weight, and flows stay",
+	CASE("conformance/scheduler: least flows keeps live flows by weight, and flows stay",
 	     least_flows_shares),
-	CASE("datapath/scheduler: least flows prefers a backend that has none",
+	CASE("conformance/scheduler: least flows prefers a backend that has none",
 	     least_flows_fills_an_empty_backend),
-	CASE("datapath/scheduler: a first datagram is scheduled and the next follow it",
+	CASE("conformance/scheduler: a first datagram is scheduled and the next follow it",
 	     first_datagrams_are_scheduled),
-	CASE("datapath/scheduler: a flow that finds no room goes by its hash",
+	CASE("conformance/scheduler: a flow that finds no room goes by its hash",
 	     unpinned_flow_goes_by_its_hash),
-	CASE("datapath/affinity: source and source_port ignore what they say",
+	CASE("conformance/affinity: source and source_port ignore what they say",
 	     affinity_reduces_the_flow),
-	CASE("datapath/affinity: minimal tracking sends a source to the same backend",
+	CASE("conformance/affinity: minimal tracking sends a source to the same backend",
 	     affinity_holds_in_minimal_tracking),
 };
 

@@ -146,18 +146,18 @@ static void quic_opener_of_a_known_flow_stays(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-	CASE("datapath/udp: a flow's second packet stays after a pool change, v4 and v6",
+	CASE("conformance/udp: a flow's second packet stays after a pool change, v4 and v6",
 	     flow_stays_after_a_change),
-	CASE("datapath/udp: an unknown flow stays on the previous owner during grace",
+	CASE("conformance/udp: an unknown flow stays on the previous owner during grace",
 	     unknown_flow_stays_on_previous_during_grace),
-	CASE("datapath/udp: after grace an unknown flow goes to the current owner",
+	CASE("conformance/udp: after grace an unknown flow goes to the current owner",
 	     unknown_flow_goes_to_current_after_grace),
-	CASE("datapath/udp: the next packet of a dead backend's flow moves",
+	CASE("conformance/udp: the next packet of a dead backend's flow moves",
 	     flow_of_a_dead_backend_moves),
-	CASE("datapath/udp: port 0 is a port like others", port_zero_is_a_port),
-	CASE("datapath/udp: a QUIC Initial or 0-RTT packet counts as a SYN, if asked for",
+	CASE("conformance/udp: port 0 is a port like others", port_zero_is_a_port),
+	CASE("conformance/udp: a QUIC Initial or 0-RTT packet counts as a SYN, if asked for",
 	     quic_openers_count_as_a_syn),
-	CASE("datapath/udp: a QUIC Initial packet of a known flow stays",
+	CASE("conformance/udp: a QUIC Initial packet of a known flow stays",
 	     quic_opener_of_a_known_flow_stays),
 };
 

@@ -28,6 +28,9 @@ def table(context):
     assert list(rows()) == wanted, set(wanted) ^ set(rows())
     problems = []
     for number, text in rows().items():
+        # Tests that bear the case's own number need no other word.
+        if any(f"conformance/{number} " in name for name in names):
+            continue
         tests = re.findall(r"`([^`]+)`", text)
         if not tests and not re.match(r"missing: \w", text):
             problems.append(f"{number}: neither a test nor a reason")
