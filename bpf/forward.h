@@ -9,6 +9,7 @@
 #include <linux/ipv6.h>
 
 #include "forward_gue.h"
+#include "forward_nat.h"
 #include "forward_push.h"
 #include "maps.h"
 #include "packet.h"
@@ -126,6 +127,9 @@ static __always_inline enum verdict forward(struct xdp_md *ctx, const struct pac
 	if (unlikely(backend->mode == FORWARD_MODE_GUE))
 		return (enum verdict)forward_gue(ctx, route->backend_id, nexthop.word, route->hash,
 						 gue_shape(packet));
+	if (unlikely(backend->mode == FORWARD_MODE_NAT))
+		return (enum verdict)forward_nat(ctx, route->backend_id, nexthop.word,
+						 nat_shape(packet));
 	if (backend->family == 4)
 		return forward_ipip_v4(ctx, packet, route, nexthop, port);
 	return forward_ipip_v6(ctx, packet, route, nexthop, port);

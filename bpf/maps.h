@@ -98,6 +98,8 @@ SHARED_ARRAY(slots, struct slot_line, 1);
 SHARED_ARRAY(backends, struct backend, 1);
 /* What least_flows compares. */
 SHARED_ARRAY(backend_loads, struct backend_load, 1);
+/* Whether answers of backends are to be looked for. */
+SHARED_ARRAY(nat_use, struct nat_use, 1);
 SHARED_ARRAY(egress, struct egress, SLUICE_EGRESS_MAX);
 /* The flow table. */
 SHARED_ARRAY(flows, struct flow_bucket, 1);

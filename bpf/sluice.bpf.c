@@ -94,6 +94,10 @@ static __always_inline int verdict_apply(struct xdp_md *ctx, enum verdict verdic
 		return XDP_DROP;
 	case VERDICT_ACTION_REPLY:
 		return XDP_TX;
+	case VERDICT_ACTION_RETURN:
+		if (route->ifindex == ctx->ingress_ifindex)
+			return XDP_TX;
+		return (int)bpf_redirect(route->ifindex, 0);
 	case VERDICT_ACTION_FORWARD:
 		break;
 	}
@@ -110,6 +114,8 @@ int sluice(struct xdp_md *ctx)
 	enum verdict verdict;
 
 	verdict = balance_any(ctx, &packet, &route);
+	if (verdict == VERDICT_PASS_NOT_VIP && unlikely(nat_is_used()))
+		verdict = nat_return(ctx, &packet, &route);
 	count_verdict(verdict, &packet, route.cpu);
 	if (route.service)
 		count_service(&packet, &route);

@@ -170,6 +170,7 @@ enum forward_mode {
 	FORWARD_MODE_L2 = 0,
 	FORWARD_MODE_IPIP,
 	FORWARD_MODE_GUE,
+	FORWARD_MODE_NAT,
 };
 
 /* How a packet leaves: one word, so that a change of neighbour is seen whole. 0: not known. */
@@ -239,6 +240,29 @@ static inline __attribute__((always_inline)) __u32 backend_outer_sum(const struc
 {
 	return outer_sum(backend->source[3], backend->address[3]);
 }
+
+/*
+ * Map "nat_replies" (hash): from the end of a backend in mode nat to that of its service, for the
+ * way back. Of a service of any port both ports are 0, and stay what they are.
+ */
+struct nat_key {
+	__be32 address[4]; /* v4-mapped for IPv4 */
+	__be16 port;
+	__u8 protocol;
+	__u8 reserved;
+};
+
+struct nat_reply {
+	__be32 vip[4];
+	__be16 port;
+	__u16 reserved;
+	__u32 backend; /* index in map "backends": who may remove it */
+};
+
+/* Map "nat_use" (array of one): with no backend in mode nat no packet is looked up there. */
+struct nat_use {
+	__u64 backends;
+};
 
 /* Map "backend_loads" (array): what least_flows compares. */
 struct backend_load {
@@ -347,6 +371,9 @@ SLUICE_SIZE(struct quic_key, 20);
 SLUICE_SIZE(struct slot_line, 64);
 SLUICE_SIZE(union nexthop, 8);
 SLUICE_SIZE(struct backend, 64);
+SLUICE_SIZE(struct nat_key, 20);
+SLUICE_SIZE(struct nat_reply, 24);
+SLUICE_SIZE(struct nat_use, 8);
 SLUICE_SIZE(struct backend_load, 8);
 SLUICE_SIZE(struct egress, 16);
 SLUICE_SIZE(struct fragment_key, 40);

@@ -10,6 +10,7 @@
 enum verdict_action {
 	VERDICT_ACTION_PASS,    /* to the host's own stack, bytes untouched */
 	VERDICT_ACTION_FORWARD, /* rewritten, out by the backend's interface */
+	VERDICT_ACTION_RETURN,  /* rewritten, out by the way to its client */
 	VERDICT_ACTION_REPLY,   /* answered, out by where it came in */
 	VERDICT_ACTION_DROP,
 };
@@ -29,6 +30,12 @@ enum verdict_action {
 	X(FORWARD_IPIP, "forward_ipip", FORWARD, "to a backend inside an IP-in-IP tunnel")         \
 	X(FORWARD_GUE, "forward_gue", FORWARD,                                                     \
 	  "to a backend inside UDP, by generic UDP encapsulation")                                 \
+	X(FORWARD_NAT, "forward_nat", FORWARD, "to a backend, under its own address and port")     \
+	X(RETURN_NAT, "return_nat", RETURN,                                                        \
+	  "what a backend in mode nat answers, on to the client as the VIP's")                     \
+	X(PASS_NAT, "pass_nat", PASS,                                                              \
+	  "the same, rewritten, but the client's neighbour entry is missing, or the packet too "   \
+	  "long: the host's stack goes on")                                                        \
 	X(REPLY_ECHO, "reply_echo", REPLY, "a ping to a VIP, answered by the data plane")          \
 	X(REPLY_TOO_BIG, "reply_too_big", REPLY,                                                   \
 	  "too long for the way to the backend: the client was told by ICMP")                      \
@@ -57,6 +64,8 @@ enum verdict_action {
 	  "the way to the backend is not known: no route or no neighbour entry")                   \
 	X(DROP_LOOP, "drop_loop", DROP,                                                            \
 	  "l2: it comes from the very backend that it would go to, or from this host")             \
+	X(DROP_TTL, "drop_ttl", DROP,                                                              \
+	  "its hop limit ends here: in mode nat this host is a router on the way")                 \
 	X(DROP_NO_ROOM, "drop_no_room", DROP, "no headroom in the frame for the tunnel header")
 
 #define SLUICE_VERDICT_ENUM(name, label, action, meaning) VERDICT_##name,

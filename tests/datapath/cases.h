@@ -17,8 +17,8 @@ struct case_table {
 
 extern const struct case_table forward_cases, pass_drop_cases, parse_cases, tcp_cases, udp_cases,
 	flow_table_cases, scheduler_cases, fragment_cases, fragment_held_cases, counter_cases,
-	decap_cases, quic_cases, icmp_cases, echo_cases, guard_cases, too_big_cases, gue_cases,
-	budget_cases, differential_cases, spread_cases;
+	decap_cases, quic_cases, nat_cases, nat_return_cases, icmp_cases, echo_cases, guard_cases,
+	too_big_cases, gue_cases, budget_cases, differential_cases, spread_cases;
 
 /* A case starts with maps that lab_reset emptied. */
 #define CASE(sentence, function)                                                     \

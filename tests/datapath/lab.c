@@ -54,6 +54,7 @@ static void maps_size(const struct lab *lab, struct sluice_bpf *sluice)
 	bpf_map__set_max_entries(sluice->maps.backend_loads, LAB_BACKENDS);
 	bpf_map__set_max_entries(sluice->maps.slots, LAB_SERVICES * LAB_TABLE_LINES);
 	bpf_map__set_max_entries(sluice->maps.quic_ids, LAB_BACKENDS);
+	bpf_map__set_max_entries(sluice->maps.nat_replies, LAB_BACKENDS);
 	bpf_map__set_max_entries(sluice->maps.flows, LAB_BUCKETS);
 	bpf_map__set_max_entries(sluice->maps.backend_counters, LAB_BACKENDS * lab->cpus);
 	bpf_map__set_max_entries(sluice->maps.service_counters, LAB_SERVICES * lab->cpus);

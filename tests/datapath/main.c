@@ -9,11 +9,12 @@
 int main(void)
 {
 	const struct case_table *tables[] = {
-		&forward_cases,       &pass_drop_cases,  &parse_cases,        &tcp_cases,
-		&udp_cases,           &flow_table_cases, &scheduler_cases,    &fragment_cases,
-		&fragment_held_cases, &counter_cases,    &decap_cases,        &icmp_cases,
-		&quic_cases,          &echo_cases,       &guard_cases,        &too_big_cases,
-		&gue_cases,           &budget_cases,     &differential_cases, &spread_cases};
+		&forward_cases,       &pass_drop_cases,  &parse_cases,      &tcp_cases,
+		&udp_cases,           &flow_table_cases, &scheduler_cases,  &fragment_cases,
+		&fragment_held_cases, &counter_cases,    &decap_cases,      &icmp_cases,
+		&quic_cases,          &nat_cases,        &nat_return_cases, &echo_cases,
+		&guard_cases,         &too_big_cases,    &gue_cases,        &budget_cases,
+		&differential_cases,  &spread_cases};
 	const char *only = getenv("SLUICE_TEST_ONLY");
 	struct CMUnitTest picked[512];
 	size_t count = 0;

@@ -327,7 +327,7 @@ static void wrong_service(void **context)
 		{"services:\n  - {name: web, vip: 192.0.2.80, protocol: tcp, port: http}\n",
 		 "c.yaml:2:49: port 'http' is not a whole number; give 1 to 65535"},
 		{WEB "    mode: tunnel\n",
-		 "c.yaml:6:5: mode 'tunnel' is not known; use l2, ipip or gue"},
+		 "c.yaml:6:5: mode 'tunnel' is not known; use l2, ipip, gue or nat"},
 		{WEB "    scheduler: magelv\n",
 		 "c.yaml:6:5: scheduler 'magelv' is not known; did you mean maglev? (maglev, "
 		 "random, round_robin or least_flows)"},
@@ -337,6 +337,14 @@ static void wrong_service(void **context)
 		{WEB "    quic: yes\n",
 		 "c.yaml:6:5: quic 'yes' is neither true nor false; give one of them"},
 		{WEB "    quic: true\n", "c.yaml:6:5: quic is for protocol udp; set quic: false"},
+		{WEB "    mode: nat\n    backends:\n      - {name: a, address: '2001:db8::1'}\n",
+		 "c.yaml:8:19: address 2001:db8::1 is IPv6 and the VIP of service web IPv4, and "
+		 "mode nat keeps the family; give the IPv4 address, or use mode ipip"},
+		{WEB "    mode: nat\n    backends: [{name: a, address: 10.0.0.1, port: 8080}]\n"
+		     "  - name: other\n    vip: 192.0.2.81\n    protocol: tcp\n    port: 8080\n"
+		     "    mode: nat\n    backends: [{name: b, address: 10.0.0.1}]\n",
+		 "c.yaml:13:5: backend b, 10.0.0.1, has the address and port of a backend of "
+		 "service web, which is in mode nat too; give it another port"},
 		{WEB "    quic_id_length: 4\n",
 		 "c.yaml:6:5: quic_id_length is for services with quic: true; set that too"},
 		{DNS "    quic: true\n    quic_id_length: 15\n    quic_id_offset: 6\n",

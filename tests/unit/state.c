@@ -185,6 +185,12 @@ static void backends_refused(void **context)
 	assert_refused(state_backend_remove(state, "a", "w9", &error), -ENOENT, &error,
 		       "backend w9: service a has none of this name; 'sluice backend ls a' lists "
 		       "those that it has");
+	state_pool(state, "a")->service->mode = FORWARD_MODE_NAT;
+	backend = backend_make("w2", "2001:db8::2", 100);
+	assert_refused(state_backend_add(state, "a", &backend, ORIGIN_RUNTIME, &error), -EINVAL,
+		       &error,
+		       "backend w2: address 2001:db8::2 is not of the family of the VIP, which "
+		       "mode nat keeps; give its IPv4 address");
 	backend_add(state, "a", "w2", "10.0.0.2");
 	assert_refused(state_backend_intend(state, "a", "w3", &error), -ENOSPC, &error,
 		       "backend w3: service a has its backends_max of 2; raise it in the config");

@@ -38,7 +38,7 @@ struct map_size {
 	size_t place; /* of its pointer in struct dataplane_maps, or NOT_MAPPED */
 };
 
-#define MAP_SIZES  16
+#define MAP_SIZES  18
 #define PLACE(map) offsetof(struct dataplane_maps, map)
 
 static void map_sizes_fill(const struct meta *meta, struct map_size sizes[MAP_SIZES])
@@ -50,6 +50,8 @@ static void map_sizes_fill(const struct meta *meta, struct map_size sizes[MAP_SI
 		 sizeof(struct service_line), PLACE(service_keys)},
 		{"egress_ports", SLUICE_EGRESS_MAX, 0, NOT_MAPPED},
 		{"quic_ids", backends, 0, NOT_MAPPED},
+		{"nat_replies", backends, 0, NOT_MAPPED},
+		{"nat_use", 1, sizeof(struct nat_use), PLACE(nat_use)},
 		{"meta", 1, sizeof(struct meta), PLACE(meta)},
 		{"vip_filter", SLUICE_VIP_FILTER_BITS / 512, sizeof(struct vip_filter_line),
 		 PLACE(vip_filter)},
@@ -413,8 +415,10 @@ static int memory_make(struct dataplane *dataplane, struct error *error)
 
 	dataplane->ways = calloc(meta->backends_max, sizeof(*dataplane->ways));
 	dataplane->quic_keys = calloc(meta->backends_max, sizeof(*dataplane->quic_keys));
+	dataplane->nat_keys = calloc(meta->backends_max, sizeof(*dataplane->nat_keys));
 	dataplane->switched_ms = calloc(meta->services_max, sizeof(*dataplane->switched_ms));
-	if (!dataplane->ways || !dataplane->quic_keys || !dataplane->switched_ms)
+	if (!dataplane->ways || !dataplane->quic_keys || !dataplane->nat_keys ||
+	    !dataplane->switched_ms)
 		return error_set(error, -ENOMEM, "out of memory for %u backends",
 				 meta->backends_max);
 	/* The agent before this one may have switched any table a moment ago. */
@@ -494,6 +498,7 @@ void dataplane_close(struct dataplane *dataplane)
 		close(dataplane->lock);
 	free(dataplane->ways);
 	free(dataplane->quic_keys);
+	free(dataplane->nat_keys);
 	free(dataplane->switched_ms);
 	free(dataplane);
 }

@@ -142,6 +142,15 @@ static void backend_write(struct dataplane *dataplane, const struct pool *pool,
 	__atomic_store_n(&record->state, BACKEND_ALIVE, __ATOMIC_RELEASE);
 }
 
+/* By what else packets find the backend. */
+static int backend_keys_write(struct dataplane *dataplane, const struct pool *pool,
+			      const struct pool_backend *backend, struct error *error)
+{
+	int code = quic_id_write(dataplane, pool, backend, error);
+
+	return code ? code : nat_reply_write(dataplane, pool, backend, error);
+}
+
 /*
  * Only the state is cleared: a packet that read it a moment ago finds the whole record. The rest
  * is written anew when the number is used again, after a purge.
@@ -342,7 +351,7 @@ static int step_execute(struct dataplane *dataplane, const struct plan_step *ste
 		return 0;
 	case PLAN_BACKEND_WRITE:
 		backend_write(dataplane, pool, step->backend);
-		return quic_id_write(dataplane, pool, step->backend, error);
+		return backend_keys_write(dataplane, pool, step->backend, error);
 	case PLAN_TABLE_PUBLISH:
 		return table_change(dataplane, pool, outcome, error);
 	case PLAN_SERVICE_WRITE:
@@ -361,6 +370,7 @@ static int step_execute(struct dataplane *dataplane, const struct plan_step *ste
 		backend_clear(
 			&dataplane->maps.backends[pool->backend_base + step->backend->number]);
 		quic_id_clear(dataplane, pool->backend_base + step->backend->number);
+		nat_reply_clear(dataplane, pool->backend_base + step->backend->number);
 		return 0;
 	}
 	return error_set(error, -EINVAL, "the plan has a step of unknown kind %d", (int)step->kind);

@@ -16,6 +16,7 @@ struct dataplane_maps {
 	struct slot_line *slots;
 	struct backend *backends;
 	struct backend_load *loads;
+	struct nat_use *nat_use;
 	struct egress *egress;
 	struct counter *backend_counters;
 	struct counter *service_counters;

@@ -37,6 +37,8 @@ struct dataplane {
 	struct dataplane_maps maps;
 	struct dataplane_way *ways; /* per backend */
 	struct quic_key *quic_keys; /* per backend: its key in map "quic_ids"; all 0: none */
+	struct nat_key *nat_keys;   /* the same for map "nat_replies" */
+	uint64_t nat_count;         /* of those that are there */
 	uint64_t *switched_ms;      /* per service: when its table was switched last */
 	uint64_t taken_ms;          /* when a table was switched or a key went last */
 	char pin_dir[PIN_PATH_MAX];
@@ -117,6 +119,12 @@ void quic_ids_prune(struct dataplane *dataplane);
 /* guard_limit_write - the limit of a service's new flows, with its bit in the service's record. */
 void guard_limit_write(struct dataplane *dataplane, uint32_t service,
 		       const struct new_flow_limit *limit);
+
+/* In dataplane_nat.c: the same as above, for the way back from backends in mode nat. */
+int nat_reply_write(struct dataplane *dataplane, const struct pool *pool,
+		    const struct pool_backend *backend, struct error *error);
+void nat_reply_clear(struct dataplane *dataplane, uint32_t backend);
+void nat_replies_prune(struct dataplane *dataplane);
 
 /* In dataplane_execute.c. */
 

@@ -109,6 +109,7 @@ int dataplane_prune(struct dataplane *dataplane, const struct state *state, stru
 	services_prune(dataplane, services);
 	removed = backends_prune(dataplane, backends);
 	quic_ids_prune(dataplane);
+	nat_replies_prune(dataplane);
 	if (removed)
 		log_info("removed %u backends from the adopted maps that the state does not know",
 			 removed);

@@ -291,6 +291,26 @@ static void check_service_fits_limits(struct check *check, const struct config *
 			   service->name, what, limit);
 }
 
+/* What a backend in mode nat answers tells its service only by the backend's address and port. */
+static void check_nat_beside(struct check *check, const struct config *config,
+			     const struct service_config *service)
+{
+	char text[IP_TEXT_MAX];
+
+	for (size_t i = 0; !check->code && i < config->service_count; i++) {
+		const struct service_config *other = &config->services[i];
+		size_t number;
+
+		if (!service_nat_clash(service, other, &number))
+			continue;
+		check_fail(check, "backends",
+			   "backend %s, %s, has the address and port of a backend of service %s, "
+			   "which is in mode nat too; give it another port",
+			   service->backends[number].name,
+			   ip_format(&service->backends[number].address, text), other->name);
+	}
+}
+
 static void check_services(struct check *check, const struct raw_config *raw, struct config *config)
 {
 	struct need need = {0};
@@ -304,6 +324,7 @@ static void check_services(struct check *check, const struct raw_config *raw, st
 		check_service(check, &raw->services[i], &config->services[i]);
 		check_service_beside(check, config, &config->services[i]);
 		check_service_fits_limits(check, config, &config->services[i], &need);
+		check_nat_beside(check, config, &config->services[i]);
 		config->service_count++;
 		check_out(check, outer);
 	}

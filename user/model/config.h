@@ -173,6 +173,13 @@ uint32_t config_slot_lines(uint32_t slot_count);
 /* config_backend_capacity - records of a pool: more than backends_max, for retired numbers. */
 uint32_t config_backend_capacity(uint32_t backends_max);
 
+/*
+ * service_nat_clash - whether a backend of this service has the address and port of one of the
+ * other, both in mode nat and of one protocol. ret_number: which of service->backends.
+ */
+bool service_nat_clash(const struct service_config *service, const struct service_config *other,
+		       size_t *ret_number);
+
 /* name_valid - whether text may name a service or backend. */
 bool name_valid(const char *text);
 

@@ -37,6 +37,20 @@ void check_backend(struct check *check, const struct raw_backend *raw,
 	backend->weight = number(check, "weight", raw->weight, 0, SLUICE_WEIGHT_MAX, 100);
 }
 
+/* nat keeps the packet's family; the tunnels do not care. */
+static void check_family(struct check *check, const struct service_config *service,
+			 const struct backend_config *backend, const char *text)
+{
+	if (service->mode != FORWARD_MODE_NAT ||
+	    ip_family(&backend->address) == ip_family(&service->vip))
+		return;
+	check_fail(check, "address",
+		   "address %s is IPv%d and the VIP of service %s IPv%d, and mode nat keeps the "
+		   "family; give the IPv%d address, or use mode ipip",
+		   text, ip_family(&backend->address), service->name, ip_family(&service->vip),
+		   ip_family(&service->vip));
+}
+
 static bool same_server_id(const struct service_config *service, const struct ip *a,
 			   const struct ip *b)
 {
@@ -60,6 +74,7 @@ static void check_backend_beside(struct check *check, const struct service_confi
 		check_fail(check, "address",
 			   "address %s is the VIP of service %s; give the server's own", text,
 			   service->name);
+	check_family(check, service, backend, text);
 	for (size_t i = 0; i < service->backend_count; i++) {
 		if (!strcmp(service->backends[i].name, backend->name))
 			check_fail(check, "name",

@@ -8,7 +8,7 @@
 #include "model/config_check.h"
 #include "sluice/limits.h"
 
-const char *const forward_mode_names[] = {"l2", "ipip", "gue", NULL};
+const char *const forward_mode_names[] = {"l2", "ipip", "gue", "nat", NULL};
 const char *const tracking_names[] = {"full", "minimal", NULL};
 const char *const affinity_names[] = {"flow", "source", "source_port", NULL};
 const char *const scheduler_names[] = {"maglev", "random", "round_robin", "least_flows", NULL};
@@ -50,6 +50,32 @@ uint32_t config_slot_lines(uint32_t slot_count)
 uint32_t config_backend_capacity(uint32_t backends_max)
 {
 	return backends_max + backends_max / 4 + 4;
+}
+
+static bool same_end(const struct service_config *a, const struct backend_config *backend_a,
+		     const struct service_config *b, const struct backend_config *backend_b)
+{
+	uint16_t port_a = backend_a->port ? backend_a->port : a->port;
+	uint16_t port_b = backend_b->port ? backend_b->port : b->port;
+
+	return port_a == port_b && ip_equal(&backend_a->address, &backend_b->address);
+}
+
+bool service_nat_clash(const struct service_config *service, const struct service_config *other,
+		       size_t *ret_number)
+{
+	if (service->mode != FORWARD_MODE_NAT || other->mode != FORWARD_MODE_NAT ||
+	    service->protocol != other->protocol)
+		return false;
+	for (size_t i = 0; i < service->backend_count; i++) {
+		for (size_t n = 0; n < other->backend_count; n++) {
+			if (!same_end(service, &service->backends[i], other, &other->backends[n]))
+				continue;
+			*ret_number = i;
+			return true;
+		}
+	}
+	return false;
 }
 
 bool name_valid(const char *text)

@@ -79,6 +79,12 @@ static int address_check(const struct pool *pool, const char *name, const struct
 				 "backend %s: address %s is the VIP of service %s; give the "
 				 "server's own address",
 				 name, text, pool->service->name);
+	if (pool->service->mode == FORWARD_MODE_NAT &&
+	    ip_family(address) != ip_family(&pool->service->vip))
+		return error_set(error, -EINVAL,
+				 "backend %s: address %s is not of the family of the VIP, which "
+				 "mode nat keeps; give its IPv%d address",
+				 name, text, ip_family(&pool->service->vip));
 	for (size_t i = 0; i < pool->backend_count; i++) {
 		const struct pool_backend *other = &pool->backends[i];
 
@@ -87,6 +93,33 @@ static int address_check(const struct pool *pool, const char *name, const struct
 					 "backend %s: address %s belongs to backend %s of service "
 					 "%s; remove that first",
 					 name, text, other->name, pool->service->name);
+	}
+	return 0;
+}
+
+/* What a backend in mode nat answers tells its service only by address, port and protocol. */
+static int nat_end_check(const struct state *state, const struct pool *pool, const char *name,
+			 const struct ip *address, uint16_t port, struct error *error)
+{
+	for (size_t i = 0; i < state->pool_count; i++) {
+		const struct pool *other = &state->pools[i];
+
+		if (other == pool || pool->service->mode != FORWARD_MODE_NAT ||
+		    other->service->mode != FORWARD_MODE_NAT ||
+		    other->service->protocol != pool->service->protocol)
+			continue;
+		for (size_t b = 0; b < other->backend_count; b++) {
+			const struct pool_backend *backend = &other->backends[b];
+
+			if (backend_alive(backend) && ip_equal(&backend->address, address) &&
+			    (backend->port ? backend->port : other->service->port) ==
+				    (port ? port : pool->service->port))
+				return error_set(error, -EEXIST,
+						 "backend %s: its address and port are those of "
+						 "backend %s of service %s, which is in mode nat "
+						 "too; give it another port",
+						 name, backend->name, other->service->name);
+		}
 	}
 	return 0;
 }
@@ -183,6 +216,9 @@ int state_backend_add(struct state *state, const char *service,
 	struct pool *pool;
 	int code = pool_find(state, service, &pool, error);
 
+	if (!code)
+		code = nat_end_check(state, pool, backend->name, &backend->address, backend->port,
+				     error);
 	return code ? code : pool_backend_add(pool, backend, origin, error);
 }
 
@@ -323,6 +359,8 @@ int state_backend_created(struct state *state, const char *service, const char *
 		return error_set(error, -EINVAL, "backend %s: is %s, not provisioning", name,
 				 lifecycle_names[backend->life]);
 	code = address_check(pool, name, address, error);
+	if (!code)
+		code = nat_end_check(state, pool, name, address, port, error);
 	if (!code)
 		code = pool_number_take(pool, backend, error);
 	if (code)

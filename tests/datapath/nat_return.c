@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mode nat, the way back: what a backend answers comes from the VIP, and goes where the routing
+ * table says. In a network namespace with an interface of its own; skipped where there is none.
+ */
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nat.h"
+
+#define UNKNOWN4   "203.0.113.6" /* on the segment, but its MAC address is not known */
+#define HOST4      "203.0.113.7" /* this host */
+#define NOWHERE4   "192.0.2.9"   /* to where nothing may go */
+#define UNROUTED4  "198.18.0.1"  /* to where there is no route */
+#define CLIENT_MAC "02:ee:00:00:00:05"
+#define ROUTER_MAC "02:cc:00:00:00:07" /* of this host on the segment */
+
+static const char network[] =
+	"link set lo up\n"
+	"link add nat0 address " ROUTER_MAC " type veth peer name nat1\n"
+	"link set nat0 up\n"
+	"link set nat1 up\n"
+	"addr add " HOST4 "/24 dev nat0\n"
+	"addr add 2001:db8:5::7/64 dev nat0 nodad\n"
+	"neigh add " NAT_CLIENT4 " lladdr " CLIENT_MAC " dev nat0 nud permanent\n"
+	"neigh add " NAT_CLIENT6 " lladdr " CLIENT_MAC " dev nat0 nud permanent\n"
+	"route add blackhole 192.0.2.0/24\n";
+
+static const uint8_t client_mac[6] = {2, 0xee, 0, 0, 0, 5}, router_mac[6] = {2, 0xcc, 0, 0, 0, 7};
+
+static int file_write(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	if (!file)
+		return -1;
+	fputs(text, file);
+	return fclose(file);
+}
+
+static bool network_make(void)
+{
+	FILE *ip = popen("ip -batch - >/dev/null 2>&1", "w");
+
+	if (!ip)
+		return false;
+	fputs(network, ip);
+	return pclose(ip) == 0 && file_write("/proc/sys/net/ipv4/ip_forward", "1") == 0 &&
+	       file_write("/proc/sys/net/ipv6/conf/all/forwarding", "1") == 0;
+}
+
+/* Where this process was before. */
+static int home = -1;
+
+static int enter(void **state)
+{
+	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (home < 0 || unshare(CLONE_NEWNET))
+		return -1;
+	if (!network_make()) {
+		setns(home, CLONE_NEWNET);
+		close(home);
+		home = -1;
+	}
+	return nat_open(state);
+}
+
+static int leave(void **state)
+{
+	if (home >= 0) {
+		setns(home, CLONE_NEWNET);
+		close(home);
+		home = -1;
+	}
+	return nat_close(state);
+}
+
+static void need_network(void)
+{
+	if (home < 0)
+		skip();
+}
+
+/* The frame as the client is to get it. */
+static void expect(struct lab *lab, const struct frame *frame, struct frame *expected)
+{
+	struct result result;
+
+	frame_set_macs(expected, client_mac, router_mac);
+	lab_run(lab, frame, &result);
+	assert_int_equal(result.verdict, VERDICT_RETURN_NAT);
+	assert_int_equal(result.action, XDP_REDIRECT); /* by another interface than it came in by */
+	assert_true(result.bytes > 0);
+	frame_assert_equal(&result.frame, expected);
+}
+
+static void expect_untouched(struct lab *lab, const struct frame *frame)
+{
+	struct result result;
+
+	lab_run(lab, frame, &result);
+	assert_int_equal(result.verdict, VERDICT_PASS_NOT_VIP);
+	frame_assert_equal(&result.frame, frame);
+}
+
+static struct spec returned(const struct spec *answer)
+{
+	struct spec spec = *answer;
+
+	spec.from = strchr(answer->from, ':') ? NAT_VIP6 : NAT_VIP4;
+	spec.source_port = nat_port(answer->protocol);
+	spec.hop_limit = 60;
+	return spec;
+}
+
+static void check_return(struct lab *lab, const struct spec *answer, bool sums)
+{
+	const struct spec expected_spec = returned(answer);
+	struct frame frame, expected;
+
+	frame_build(&frame, answer);
+	frame_build(&expected, &expected_spec);
+	if (sums) {
+		nat_sum(&frame);
+		nat_sum(&expected);
+	}
+	expect(lab, &frame, &expected);
+}
+
+static void answers_come_from_the_vip(void **state)
+{
+	struct lab *lab = *state;
+
+	need_network();
+	for (int i = 0; i < 4; i++) {
+		struct spec answer = nat_answer(i & 1, i & 2 ? IPPROTO_UDP : IPPROTO_TCP);
+
+		check_return(lab, &answer, true);
+		answer.flags = FLAG_SYN | FLAG_ACK;
+		answer.payload_length = 1203;
+		answer.traffic_class = 0x2a;
+		check_return(lab, &answer, true);
+	}
+	/* They are nobody's flows: neither an entry nor a packet of the service. */
+	assert_int_equal(lab_service_count(lab, NAT_TCP4).packets, 0);
+	assert_int_equal(lab_backend_count(lab, NAT_TCP4, NAT_NUMBER).packets, 0);
+	assert_int_equal(lab_flow_count(lab).inserts, 0);
+}
+
+static void no_checksum_stays_none(void **state)
+{
+	const struct spec answer = nat_answer(false, IPPROTO_UDP);
+	const struct spec ipv6 = nat_answer(true, IPPROTO_UDP);
+
+	need_network();
+	check_return(*state, &answer, false);
+	check_return(*state, &ipv6, false);
+}
+
+static void checksums_are_exact(void **state)
+{
+	uint8_t payload[10] = {0};
+
+	need_network();
+	for (uint32_t word = 0; word < 65536; word += 509) {
+		struct spec answer = nat_answer(word & 1, word & 2 ? IPPROTO_UDP : IPPROTO_TCP);
+
+		payload[0] = (uint8_t)(word >> 8);
+		payload[1] = (uint8_t)word;
+		answer.payload = payload;
+		answer.id = (uint16_t)(word * 5 + 1);
+		check_return(*state, &answer, true);
+	}
+}
+
+static void others_are_left_alone(void **state)
+{
+	struct lab *lab = *state;
+	struct frame frame;
+	struct spec spec;
+
+	need_network();
+	spec = nat_answer(false, IPPROTO_TCP);
+	spec.source_port = NAT_BACKEND_PORT + 1;
+	frame_build(&frame, &spec);
+	expect_untouched(lab, &frame);
+	spec = nat_answer(false, IPPROTO_TCP);
+	spec.from = "10.1.2.4";
+	frame_build(&frame, &spec);
+	expect_untouched(lab, &frame);
+	/* The host talks to a backend itself, or nobody is the router here. */
+	spec = nat_answer(false, IPPROTO_TCP);
+	spec.to = HOST4;
+	frame_build(&frame, &spec);
+	expect_untouched(lab, &frame);
+	spec.to = UNROUTED4;
+	frame_build(&frame, &spec);
+	expect_untouched(lab, &frame);
+	assert_int_equal(file_write("/proc/sys/net/ipv4/ip_forward", "0"), 0);
+	spec.to = NAT_CLIENT4;
+	frame_build(&frame, &spec);
+	expect_untouched(lab, &frame);
+}
+
+static void unknown_neighbours_are_the_hosts(void **state)
+{
+	struct spec answer = nat_answer(false, IPPROTO_TCP), expected_spec;
+	struct frame frame, expected;
+	struct lab *lab = *state;
+	struct result result;
+
+	need_network();
+	answer.to = UNKNOWN4;
+	expected_spec = returned(&answer);
+	expected_spec.hop_limit = 61; /* the host takes one off */
+	frame_build(&frame, &answer);
+	nat_sum(&frame);
+	frame_build(&expected, &expected_spec);
+	nat_sum(&expected);
+	lab_run(lab, &frame, &result);
+	assert_int_equal(result.verdict, VERDICT_PASS_NAT);
+	assert_int_equal(result.action, XDP_PASS);
+	frame_assert_equal(&result.frame, &expected);
+}
+
+static void drops_are_counted(void **state)
+{
+	struct lab *lab = *state;
+	struct result result;
+	struct frame frame;
+	struct spec spec;
+
+	need_network();
+	spec = nat_answer(false, IPPROTO_TCP);
+	spec.hop_limit = 1;
+	frame_build(&frame, &spec);
+	lab_run(lab, &frame, &result);
+	assert_int_equal(result.verdict, VERDICT_DROP_TTL);
+	spec = nat_answer(false, IPPROTO_TCP);
+	spec.to = NOWHERE4;
+	frame_build(&frame, &spec);
+	lab_run(lab, &frame, &result);
+	assert_int_equal(result.verdict, VERDICT_DROP_NO_NEXTHOP);
+	assert_int_equal(result.action, XDP_DROP);
+}
+
+/* An error from the backend, or from a router before it, about what the client sent. */
+static void errors_tell_the_client(void **state)
+{
+	struct lab *lab = *state;
+
+	need_network();
+	for (int i = 0; i < 16; i++) {
+		bool is_ipv6 = i & 1, from_router = i & 8;
+		struct spec quoted = nat_request(is_ipv6, i & 2 ? IPPROTO_UDP : IPPROTO_TCP);
+		const char *router = is_ipv6 ? "fd00:1::1" : "10.1.2.1", *from = quoted.to;
+		struct frame frame, expected;
+		size_t more = i & 4 ? 0 : 12;
+
+		nat_error(&expected, from_router ? router : from, 60, &quoted, more);
+		quoted.to = is_ipv6 ? NAT_BACKEND6 : NAT_BACKEND4;
+		quoted.port = NAT_BACKEND_PORT;
+		nat_error(&frame, from_router ? router : quoted.to, 61, &quoted, more);
+		expect(lab, &frame, &expected);
+	}
+}
+
+#define RETURN_CASE(sentence, function)                                           \
+	{                                                                         \
+		.name = (sentence), .test_func = (function), .setup_func = enter, \
+		.teardown_func = leave                                            \
+	}
+
+static const struct CMUnitTest cases[] = {
+	RETURN_CASE("conformance/N2 what a backend answers comes from the VIP, v4 and v6",
+		    answers_come_from_the_vip),
+	RETURN_CASE("conformance/N2 other packets, and the host's own, are not touched",
+		    others_are_left_alone),
+	RETURN_CASE("conformance/N2 without a neighbour entry the host's stack goes on",
+		    unknown_neighbours_are_the_hosts),
+	RETURN_CASE("conformance/N3 on the way back no checksum of UDP stays none",
+		    no_checksum_stays_none),
+	RETURN_CASE("conformance/N6 on the way back checksums are exact at many values",
+		    checksums_are_exact),
+	RETURN_CASE("conformance/N4 an error from a backend: inner and outer rewritten, v4 and v6",
+		    errors_tell_the_client),
+	RETURN_CASE(
+		"conformance/F11 an answer whose hop limit ends, or that may go nowhere, is dropped",
+		drops_are_counted),
+};
+
+CASE_TABLE(nat_return_cases, cases);
