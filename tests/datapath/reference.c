@@ -434,6 +434,12 @@ static void wrap(struct frame *frame, const struct reading *reading,
 	frame_wrap(frame, &outer);
 }
 
+/* Whether the frame comes from this host, or from the backend that it would go to. */
+static bool goes_round(const struct reading *reading, const uint8_t backend[6])
+{
+	return !memcmp(reading->data + 6, lab_own_mac, 6) || !memcmp(reading->data + 6, backend, 6);
+}
+
 static void forward(const struct reference *reference, const struct reading *reading,
 		    const struct decision *decision, struct result *result)
 {
@@ -446,16 +452,20 @@ static void forward(const struct reference *reference, const struct reading *rea
 		&reference->services[decision->service].backends[decision->backend];
 	uint8_t mac[6];
 
+	lab_backend_mac(decision->service, decision->backend, mac);
+	result->action = XDP_DROP;
 	if (!backend->reachable) {
 		result->verdict = VERDICT_DROP_NO_NEXTHOP;
-		result->action = XDP_DROP;
+		return;
+	}
+	if (backend->mode == FORWARD_MODE_L2 && goes_round(reading, mac)) {
+		result->verdict = VERDICT_DROP_LOOP;
 		return;
 	}
 	result->verdict = verdicts[backend->mode];
 	result->action = backend->egress == LAB_EGRESS_SAME ? XDP_TX : XDP_REDIRECT;
 	if (backend->mode != FORWARD_MODE_L2)
 		wrap(&result->frame, reading, backend, decision->hash);
-	lab_backend_mac(decision->service, decision->backend, mac);
 	frame_set_macs(&result->frame, mac, lab_own_mac);
 }
 
