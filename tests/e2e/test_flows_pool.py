@@ -183,7 +183,7 @@ def settles(context):
         no_drops(lab)
 
 
-@case("flows/what was silent for longer than the idle timeout is lost with its slot, and nothing else")
+@case("flows/what is silent beyond the idle timeout is lost with its slot; what is not, stays")
 def silent_too_long(context):
     """The edge of the promise: the same flows as in the case of the sleepers, but slots settle."""
     with open_lab(context) as lab:
