@@ -101,6 +101,16 @@ static __always_inline enum verdict forward_ipip_v6(struct xdp_md *ctx, const st
 	return VERDICT_FORWARD_IPIP;
 }
 
+/* The modes whose headers are written out of line. */
+static __always_inline enum verdict forward_other(struct xdp_md *ctx, const struct packet *packet,
+						  const struct route *route, union nexthop nexthop)
+{
+	if (route->backend->mode == FORWARD_MODE_GUE)
+		return (enum verdict)forward_gue(ctx, route->backend_id, nexthop.word, route->hash,
+						 gue_shape(packet));
+	return (enum verdict)forward_nat(ctx, route->backend_id, nexthop.word, nat_shape(packet));
+}
+
 /* forward - rewrite the packet and name its way out. */
 static __always_inline enum verdict forward(struct xdp_md *ctx, const struct packet *packet,
 					    struct route *route)
@@ -124,12 +134,8 @@ static __always_inline enum verdict forward(struct xdp_md *ctx, const struct pac
 	route->ifindex = port->ifindex;
 	if (backend->mode == FORWARD_MODE_L2)
 		return forward_l2(ctx, nexthop, port);
-	if (unlikely(backend->mode == FORWARD_MODE_GUE))
-		return (enum verdict)forward_gue(ctx, route->backend_id, nexthop.word, route->hash,
-						 gue_shape(packet));
-	if (unlikely(backend->mode == FORWARD_MODE_NAT))
-		return (enum verdict)forward_nat(ctx, route->backend_id, nexthop.word,
-						 nat_shape(packet));
+	if (unlikely(backend->mode != FORWARD_MODE_IPIP))
+		return forward_other(ctx, packet, route, nexthop);
 	if (backend->family == 4)
 		return forward_ipip_v4(ctx, packet, route, nexthop, port);
 	return forward_ipip_v6(ctx, packet, route, nexthop, port);

@@ -16,6 +16,23 @@
 #include "quic_pick.h"
 #include "service.h"
 
+/* What few services ask for comes first, behind one branch. */
+static __always_inline enum verdict service_pick(struct xdp_md *ctx, const struct packet *packet,
+						 struct route *route)
+{
+	const struct service *service = route->service;
+	enum verdict verdict;
+
+	if (unlikely(service->guard | service->quic_id_length)) {
+		verdict = service->guard ? guard_check(packet, route) : VERDICT_NONE;
+		if (verdict != VERDICT_NONE)
+			return verdict;
+		if (service->quic_id_length && quic_pick(ctx, packet, route))
+			return VERDICT_NONE;
+	}
+	return backend_pick(packet, route);
+}
+
 /* The family is a constant here, so that either one's path is straight. */
 static __always_inline enum verdict balance(struct xdp_md *ctx, struct packet *packet,
 					    struct route *route, __u8 family)
@@ -39,11 +56,8 @@ static __always_inline enum verdict balance(struct xdp_md *ctx, struct packet *p
 		verdict = fragment_follow(ctx, packet, route);
 	} else {
 		verdict = service_find(packet, route);
-		if (verdict == VERDICT_NONE && unlikely(route->service->guard))
-			verdict = guard_check(packet, route);
-		if (verdict == VERDICT_NONE &&
-		    !(unlikely(route->service->quic_id_length) && quic_pick(ctx, packet, route)))
-			verdict = backend_pick(packet, route);
+		if (verdict == VERDICT_NONE)
+			verdict = service_pick(ctx, packet, route);
 		if (unlikely(packet->fragment == FRAGMENT_FIRST))
 			fragment_record(packet, route, verdict);
 	}
@@ -84,6 +98,13 @@ static __always_inline enum verdict_action verdict_action(enum verdict verdict)
 	}
 }
 
+static __always_inline int forward_out(const struct xdp_md *ctx, const struct route *route)
+{
+	if (likely(route->ifindex == ctx->ingress_ifindex))
+		return XDP_TX;
+	return (int)bpf_redirect_map(&egress_ports, route->egress, 0);
+}
+
 static __always_inline int verdict_apply(struct xdp_md *ctx, enum verdict verdict,
 					 const struct route *route)
 {
@@ -101,9 +122,7 @@ static __always_inline int verdict_apply(struct xdp_md *ctx, enum verdict verdic
 	case VERDICT_ACTION_FORWARD:
 		break;
 	}
-	if (likely(route->ifindex == ctx->ingress_ifindex))
-		return XDP_TX;
-	return (int)bpf_redirect_map(&egress_ports, route->egress, 0);
+	return forward_out(ctx, route);
 }
 
 SEC("xdp")
@@ -119,8 +138,10 @@ int sluice(struct xdp_md *ctx)
 	count_verdict(verdict, &packet, route.cpu);
 	if (route.service)
 		count_service(&packet, &route);
-	if (verdict_action(verdict) == VERDICT_ACTION_FORWARD)
+	if (likely(verdict_action(verdict) == VERDICT_ACTION_FORWARD)) {
 		count_backend(&packet, &route);
+		return forward_out(ctx, &route);
+	}
 	return verdict_apply(ctx, verdict, &route);
 }
 

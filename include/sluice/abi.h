@@ -24,9 +24,14 @@
 /* From what clients connect to, to a service; see sluice/service_table.h. */
 struct service_key {
 	__be32 vip[4]; /* v4-mapped for IPv4 */
-	__be16 port;   /* 0: any port */
-	__u8 protocol; /* IPPROTO_*; 0 with port 0: the VIP itself, see service_target */
-	__u8 reserved;
+	union {
+		struct {
+			__be16 port;   /* 0: any port */
+			__u8 protocol; /* IPPROTO_*; 0 with port 0: the VIP, see service_target */
+			__u8 reserved; /* 0 */
+		};
+		__u32 transport; /* of these three, to compare them at once */
+	};
 };
 
 /* The entry of a VIP itself has this service; it answers for what no service of the VIP takes. */

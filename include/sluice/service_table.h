@@ -43,7 +43,7 @@ static inline __attribute__((always_inline)) int service_key_equal(const struct 
 {
 	__u32 difference = (a->vip[0] ^ b->vip[0]) | (a->vip[1] ^ b->vip[1]) |
 			   (a->vip[2] ^ b->vip[2]) | (a->vip[3] ^ b->vip[3]) |
-			   (__u32)(a->port ^ b->port) | (__u32)(a->protocol ^ b->protocol);
+			   (a->transport ^ b->transport);
 
 	return !difference;
 }
