@@ -129,6 +129,7 @@ SEC("xdp")
 int sluice(struct xdp_md *ctx)
 {
 	struct packet packet;
+	/* Zeroed as a whole: with fields left unset the verifier has four times as much to look at. */
 	struct route route = {.cpu = bpf_get_smp_processor_id()};
 	enum verdict verdict;
 
