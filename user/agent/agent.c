@@ -181,10 +181,11 @@ out:
 	return err;
 }
 
-int agent_change(struct agent *agent, agent_edit_fn edit, void *context,
-		 struct agent_outcome *ret_outcome, struct error *error)
+int agent_change(struct agent *agent, const struct change_cause *cause, agent_edit_fn edit,
+		 void *context, struct agent_outcome *ret_outcome, struct error *error)
 {
 	struct desired *draft = desired_clone(agent->desired);
+	char who[CAUSE_WHO_MAX];
 	int err;
 
 	if (!draft)
@@ -196,6 +197,8 @@ int agent_change(struct agent *agent, agent_edit_fn edit, void *context,
 		err = change_carry_out(agent, draft, ret_outcome, error);
 	if (err)
 		desired_free(draft);
+	else
+		log_info("changed by %s: %s", cause_who(cause, who), cause->why);
 	return err;
 }
 
@@ -209,10 +212,12 @@ static int purge_edit(struct desired *draft, void *context, struct error *error)
 
 void agent_purged(void *data)
 {
+	struct change_cause cause = cause_make(
+		CAUSE_AGENT, "purge: the flows of what was removed have left the flow table");
 	struct agent *agent = data;
 	struct error error;
 
 	if (agent_retired_any(agent->desired->state) &&
-	    agent_change(agent, purge_edit, NULL, NULL, &error))
+	    agent_change(agent, &cause, purge_edit, NULL, NULL, &error))
 		log_error("purge: %s", error.text);
 }

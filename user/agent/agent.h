@@ -16,6 +16,7 @@
 #include "agent/nexthop.h"
 #include "agent/sweep.h"
 #include "base/error.h"
+#include "model/cause.h"
 #include "model/config.h"
 
 struct fragments;
@@ -61,18 +62,19 @@ struct agent_outcome {
 };
 
 /*
- * agent_change - make an edit happen, whole or not at all. ret_outcome may be NULL.
+ * agent_change - make an edit happen, whole or not at all. cause: who wants it and why; it is only
+ * read in the call. ret_outcome may be NULL.
  */
-int agent_change(struct agent *agent, agent_edit_fn edit, void *context,
-		 struct agent_outcome *ret_outcome, struct error *error);
+int agent_change(struct agent *agent, const struct change_cause *cause, agent_edit_fn edit,
+		 void *context, struct agent_outcome *ret_outcome, struct error *error);
 
 /*
  * agent_apply - follow a whole config: services, backends, interfaces. What cannot change while
  * the agent runs (limits, folders, addresses) is refused. The config becomes the agent's, also on
  * error.
  */
-int agent_apply(struct agent *agent, struct config *config, struct agent_outcome *ret_outcome,
-		struct error *error);
+int agent_apply(struct agent *agent, const struct change_cause *cause, struct config *config,
+		struct agent_outcome *ret_outcome, struct error *error);
 
 /* agent_reload - agent_apply of the config file, read again. */
 int agent_reload(struct agent *agent, struct agent_outcome *ret_outcome, struct error *error);

@@ -355,8 +355,8 @@ static int apply_edit(struct desired *draft, void *context, struct error *error)
 	return err ? err : guard_apply(draft->guard, context, error);
 }
 
-int agent_apply(struct agent *agent, struct config *config, struct agent_outcome *ret_outcome,
-		struct error *error)
+int agent_apply(struct agent *agent, const struct change_cause *cause, struct config *config,
+		struct agent_outcome *ret_outcome, struct error *error)
 {
 	struct dataplane_interface before[INTERFACES_MAX];
 	struct config *old = agent->config;
@@ -373,7 +373,7 @@ int agent_apply(struct agent *agent, struct config *config, struct agent_outcome
 	agent->config = config;
 	err = interfaces_attach(agent, error);
 	if (!err)
-		err = agent_change(agent, apply_edit, config, ret_outcome, error);
+		err = agent_change(agent, cause, apply_edit, config, ret_outcome, error);
 	if (err) {
 		interfaces_restore(agent, before, count);
 		agent->config = old;
@@ -390,8 +390,10 @@ out:
 
 int agent_reload(struct agent *agent, struct agent_outcome *ret_outcome, struct error *error)
 {
+	struct change_cause cause =
+		cause_make(CAUSE_CONFIG, "reload %s (SIGHUP)", agent->config_path);
 	struct config *config;
 	int err = agent_config_read(agent->config_path, &config, error);
 
-	return err ? err : agent_apply(agent, config, ret_outcome, error);
+	return err ? err : agent_apply(agent, &cause, config, ret_outcome, error);
 }

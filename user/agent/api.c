@@ -3,6 +3,8 @@
 #include "agent/api.h"
 
 #include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +12,7 @@
 #include "agent/api_call.h"
 #include "agent/view.h"
 #include "base/log.h"
+#include "base/text.h"
 
 int api_pool(const struct api_call *call, const struct pool **ret_pool, struct error *error)
 {
@@ -35,6 +38,45 @@ int api_backend(const struct api_call *call, const struct pool **ret_pool,
 			 "backend %s: service %s has none of this name; `sluice backend ls %s` "
 			 "lists them",
 			 call->names[1], call->names[0], call->names[0]);
+}
+
+/*
+ * The name of a uid in /etc/passwd. Not by NSS, which may ask a directory over the network: the
+ * loop would wait for it.
+ */
+static void user_name(uint32_t uid, char name[CAUSE_USER_MAX])
+{
+	FILE *file = fopen("/etc/passwd", "re");
+	const struct passwd *entry;
+
+	*name = '\0';
+	while (file && (entry = fgetpwent(file)) != NULL) {
+		if (entry->pw_uid != uid)
+			continue;
+		snprintf(name, CAUSE_USER_MAX, "%s", entry->pw_name);
+		break;
+	}
+	if (file)
+		fclose(file);
+}
+
+struct change_cause api_cause(const struct api_call *call, const char *format, ...)
+{
+	const struct http_peer *peer = &call->request->peer;
+	struct change_cause cause = {
+		.kind = CAUSE_PERSON,
+		.peer_known = peer->known,
+		.uid = peer->uid,
+		.pid = peer->pid,
+	};
+	va_list arguments;
+
+	if (peer->known)
+		user_name(peer->uid, cause.user);
+	va_start(arguments, format);
+	text_format(cause.why, sizeof(cause.why), format, arguments);
+	va_end(arguments);
+	return cause;
 }
 
 /* ------------------------------------------------------------------ readers */

@@ -29,6 +29,13 @@ int api_pool(const struct api_call *call, const struct pool **ret_pool, struct e
 int api_backend(const struct api_call *call, const struct pool **ret_pool,
 		const struct pool_backend **ret_backend, struct error *error);
 
+/*
+ * api_cause - of a change that this request asks for: the person at the other end of the socket,
+ * and why, in words.
+ */
+struct change_cause api_cause(const struct api_call *call, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* api_change.c */
 int api_config_post(struct api_call *call, struct error *error);
 int api_service_post(struct api_call *call, struct error *error);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The requests that change something: each reads its body and goes through agent_change(). */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/api_call.h"
@@ -65,13 +66,14 @@ static int answer_backend(struct api_call *call, const char *name)
 int api_config_post(struct api_call *call, struct error *error)
 {
 	const char *name = http_query(call->request, "name");
+	struct change_cause cause = api_cause(call, "apply %s", name && *name ? name : "a config");
 	struct agent_outcome outcome = {0};
 	struct config *config;
 	int err = agent_config_parse(call->request->body, call->request->body_length,
 				     name && *name ? name : "config", &config, error);
 
 	if (!err)
-		err = agent_apply(call->agent, config, &outcome, error);
+		err = agent_apply(call->agent, &cause, config, &outcome, error);
 	if (!err)
 		call->answer = json_pack("{sI,sI}", "steps", (json_int_t)outcome.steps,
 					 "slots_moved", (json_int_t)outcome.slots_moved);
@@ -89,12 +91,14 @@ int api_service_post(struct api_call *call, struct error *error)
 {
 	struct change change = change_of(call);
 	struct service_config *config;
+	struct change_cause cause;
 	int err = service_config_from_json(call->body, &config, error);
 
 	if (err)
 		return err;
+	cause = api_cause(call, "add service %s", config->name);
 	change.service_config = config;
-	err = agent_change(call->agent, edit_service_add, &change, NULL, error);
+	err = agent_change(call->agent, &cause, edit_service_add, &change, NULL, error);
 	if (!err) {
 		call->status = 201;
 		answer_service(call, config->name);
@@ -112,8 +116,9 @@ static int edit_service_remove(struct desired *draft, void *context, struct erro
 
 int api_service_delete(struct api_call *call, struct error *error)
 {
+	struct change_cause cause = api_cause(call, "remove service %s", call->names[0]);
 	struct change change = change_of(call);
-	int err = agent_change(call->agent, edit_service_remove, &change, NULL, error);
+	int err = agent_change(call->agent, &cause, edit_service_remove, &change, NULL, error);
 
 	return err ? err : answer_service(call, call->names[0]);
 }
@@ -132,12 +137,14 @@ int api_backend_post(struct api_call *call, struct error *error)
 {
 	struct change change = change_of(call);
 	struct backend_config config;
+	struct change_cause cause;
 	int err = backend_config_from_json(call->body, &config, error);
 
 	if (err)
 		return err;
+	cause = api_cause(call, "add backend %s to %s", config.name, call->names[0]);
 	change.backend_config = &config;
-	err = agent_change(call->agent, edit_backend_add, &change, NULL, error);
+	err = agent_change(call->agent, &cause, edit_backend_add, &change, NULL, error);
 	if (!err) {
 		call->status = 201;
 		answer_backend(call, config.name);
@@ -161,8 +168,10 @@ static int edit_backend_remove(struct desired *draft, void *context, struct erro
 
 int api_backend_delete(struct api_call *call, struct error *error)
 {
+	struct change_cause cause =
+		api_cause(call, "remove backend %s of %s", call->names[1], call->names[0]);
 	struct change change = change_of(call);
-	int err = agent_change(call->agent, edit_backend_remove, &change, NULL, error);
+	int err = agent_change(call->agent, &cause, edit_backend_remove, &change, NULL, error);
 
 	return err ? err : answer_backend(call, call->names[1]);
 }
@@ -183,10 +192,10 @@ static int edit_undrain(struct desired *draft, void *context, struct error *erro
 }
 
 /* Runs an edit that only the backend's state can forbid: that is no wrong request. */
-static int backend_change(struct api_call *call, agent_edit_fn edit, struct change *change,
-			  struct error *error)
+static int backend_change(struct api_call *call, const struct change_cause *cause,
+			  agent_edit_fn edit, struct change *change, struct error *error)
 {
-	int err = agent_change(call->agent, edit, change, NULL, error);
+	int err = agent_change(call->agent, cause, edit, change, NULL, error);
 
 	if (err == -EINVAL)
 		return -EBUSY;
@@ -199,6 +208,7 @@ int api_drain_post(struct api_call *call, struct error *error)
 	const json_t *deadline = json_object_get(call->body, "deadline_s");
 	struct change change = change_of(call);
 	const struct pool_backend *backend;
+	struct change_cause cause;
 	const struct pool *pool;
 	double deadline_s;
 	int err = fields_check(call->body, fields, error);
@@ -214,14 +224,20 @@ int api_drain_post(struct api_call *call, struct error *error)
 				 "deadline_s: not a number of seconds; give 0 for no deadline");
 	if (deadline_s > 0)
 		change.deadline_ms = clock_wall_ms() + (uint64_t)(deadline_s * 1000);
-	return backend_change(call, edit_drain, &change, error);
+	cause = deadline_s > 0 ? api_cause(call, "drain %s of %s, deadline %g s", call->names[1],
+					   call->names[0], deadline_s)
+			       : api_cause(call, "drain %s of %s, no deadline", call->names[1],
+					   call->names[0]);
+	return backend_change(call, &cause, edit_drain, &change, error);
 }
 
 int api_undrain_post(struct api_call *call, struct error *error)
 {
+	struct change_cause cause =
+		api_cause(call, "undrain %s of %s", call->names[1], call->names[0]);
 	struct change change = change_of(call);
 
-	return backend_change(call, edit_undrain, &change, error);
+	return backend_change(call, &cause, edit_undrain, &change, error);
 }
 
 static int edit_weight(struct desired *draft, void *context, struct error *error)
@@ -237,6 +253,7 @@ int api_weight_put(struct api_call *call, struct error *error)
 	static const char *const fields[] = {"weight", NULL};
 	const json_t *weight = json_object_get(call->body, "weight");
 	struct change change = change_of(call);
+	struct change_cause cause;
 	int err = fields_check(call->body, fields, error);
 
 	if (err)
@@ -247,7 +264,9 @@ int api_weight_put(struct api_call *call, struct error *error)
 				 "weight: not within 0..%u; 0 gives the backend no new flows",
 				 SLUICE_WEIGHT_MAX);
 	change.weight = (uint32_t)json_integer_value(weight);
-	err = agent_change(call->agent, edit_weight, &change, NULL, error);
+	cause = api_cause(call, "weight of %s of %s: %u", call->names[1], call->names[0],
+			  change.weight);
+	err = agent_change(call->agent, &cause, edit_weight, &change, NULL, error);
 	return err ? err : answer_backend(call, call->names[1]);
 }
 
@@ -328,11 +347,11 @@ static int edit_pause(struct desired *draft, void *context, struct error *error)
 	return err;
 }
 
-static int scale_change(struct api_call *call, agent_edit_fn edit, struct change *change,
-			struct error *error)
+static int scale_change(struct api_call *call, const struct change_cause *cause, agent_edit_fn edit,
+			struct change *change, struct error *error)
 {
 	const struct pool *pool;
-	int err = agent_change(call->agent, edit, change, NULL, error);
+	int err = agent_change(call->agent, cause, edit, change, NULL, error);
 
 	if (!err)
 		err = api_pool(call, &pool, error);
@@ -341,28 +360,42 @@ static int scale_change(struct api_call *call, agent_edit_fn edit, struct change
 	return err;
 }
 
+/* "scale of web: {"min": 2, "max": 5}" */
+static struct change_cause scale_cause(const struct api_call *call)
+{
+	char *body = json_dumps(call->body, JSON_ENCODE_ANY);
+	struct change_cause cause =
+		api_cause(call, "scale of %s: %s", call->names[0], body ? body : "");
+
+	free(body);
+	return cause;
+}
+
 int api_scale_patch(struct api_call *call, struct error *error)
 {
 	static const char *const fields[] = {"min", "max", "target", NULL};
+	struct change_cause cause = scale_cause(call);
 	struct change change = change_of(call);
 	int err = fields_check(call->body, fields, error);
 
-	return err ? err : scale_change(call, edit_scale, &change, error);
+	return err ? err : scale_change(call, &cause, edit_scale, &change, error);
 }
 
 int api_pause_post(struct api_call *call, struct error *error)
 {
+	struct change_cause cause = api_cause(call, "pause the scaling of %s", call->names[0]);
 	struct change change = change_of(call);
 
 	change.paused = true;
-	return scale_change(call, edit_pause, &change, error);
+	return scale_change(call, &cause, edit_pause, &change, error);
 }
 
 int api_resume_post(struct api_call *call, struct error *error)
 {
+	struct change_cause cause = api_cause(call, "resume the scaling of %s", call->names[0]);
 	struct change change = change_of(call);
 
-	return scale_change(call, edit_pause, &change, error);
+	return scale_change(call, &cause, edit_pause, &change, error);
 }
 
 /* ------------------------------------------------------------------ interfaces */

@@ -233,13 +233,30 @@ static int body_read(const struct api_call *call, struct guard_edit *edit, struc
 	return err;
 }
 
+/* "guard of web: deny 192.0.2.0/24 and others" */
+static struct change_cause guard_cause(const struct api_call *call, const struct guard_edit *edit)
+{
+	const struct guard_lists *lists = &edit->lists;
+	char first[PREFIX_TEXT_MAX];
+
+	if (!lists->count)
+		return api_cause(call, "guard: no prefix");
+	return api_cause(call, "guard%s%s: %s %s%s", edit->service ? " of " : "",
+			 edit->service ? edit->service : "",
+			 lists->rules[0].answer ? guard_answer_names[lists->rules[0].answer]
+						: "remove",
+			 prefix_format(&lists->rules[0].prefix, first),
+			 lists->count > 1 ? " and others" : "");
+}
+
 static int guard_change(struct api_call *call, struct guard_edit *edit, struct error *error)
 {
+	struct change_cause cause = guard_cause(call, edit);
 	const struct guard_list *list;
 	int err = service_check(call, edit->service, error);
 
 	if (!err)
-		err = agent_change(call->agent, edit_guard, edit, NULL, error);
+		err = agent_change(call->agent, &cause, edit_guard, edit, NULL, error);
 	if (err)
 		return err;
 	list = list_of(call, edit->service);

@@ -54,6 +54,19 @@ const char *http_query(const struct http_request *request, const char *name)
 	return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
+static struct http_peer peer_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ucred peer;
+	socklen_t length = sizeof(peer);
+
+	if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) ||
+	    peer.pid <= 0)
+		return (struct http_peer){.known = false};
+	return (struct http_peer){true, peer.uid, peer.gid, (uint32_t)peer.pid};
+}
+
 static void upload_add(struct upload *upload, const char *bytes, size_t length)
 {
 	if (length > HTTP_BODY_MAX - upload->length) {
@@ -138,6 +151,7 @@ static enum MHD_Result request_handle(void *context, struct MHD_Connection *conn
 			.body = upload->body ? upload->body : "",
 			.body_length = upload->length,
 			.connection = connection,
+			.peer = peer_of(connection),
 		};
 
 		server->handler(server->context, &request, &response);

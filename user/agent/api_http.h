@@ -3,12 +3,20 @@
 #ifndef AGENT_API_HTTP_H
 #define AGENT_API_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 #include "base/error.h"
 
 #define HTTP_BODY_MAX (4u * 1024 * 1024)
+
+/* The process at the other end of a Unix socket, as it was when it connected. */
+struct http_peer {
+	bool known;
+	uint32_t uid, gid, pid;
+};
 
 struct http_request {
 	const char *method;
@@ -16,6 +24,7 @@ struct http_request {
 	const char *body; /* NUL-terminated; "" if there is none */
 	size_t body_length;
 	void *connection; /* for http_query */
+	struct http_peer peer;
 };
 
 struct http_response {

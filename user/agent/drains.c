@@ -131,6 +131,7 @@ static int drain_end_edit(struct desired *draft, void *context, struct error *er
 
 static void drains_end(struct agent *agent)
 {
+	struct change_cause cause = {0};
 	uint64_t now_ms = clock_wall_ms();
 	struct error error;
 	size_t over = 0;
@@ -145,10 +146,15 @@ static void drains_end(struct agent *agent)
 				 "live flows",
 				 pool->service->name, pool->backends[j].name,
 				 agent_live(agent, pool, &pool->backends[j]));
+			cause = cause_make(CAUSE_AGENT, "drain of %s of %s: its deadline has come",
+					   pool->backends[j].name, pool->service->name);
 			over++;
 		}
 	}
-	if (over && agent_change(agent, drain_end_edit, &now_ms, NULL, &error))
+	if (over > 1)
+		cause = cause_make(CAUSE_AGENT, "drains of %zu backends: their deadlines have come",
+				   over);
+	if (over && agent_change(agent, &cause, drain_end_edit, &now_ms, NULL, &error))
 		log_error("drain: %s", error.text);
 }
 

@@ -75,11 +75,12 @@ static struct scaled *scaled_get(struct scaler *scaler, const struct pool *pool,
 	return scaled;
 }
 
-int scaler_change(struct scaler *scaler, agent_edit_fn edit, struct backend_change *change)
+int scaler_change(struct scaler *scaler, const struct change_cause *cause, agent_edit_fn edit,
+		  struct backend_change *change)
 {
 	struct scaled *scaled = scaled_find(scaler, change->service);
 	struct error error = {""};
-	int err = agent_change(scaler->agent, edit, change, NULL, &error);
+	int err = agent_change(scaler->agent, cause, edit, change, NULL, &error);
 
 	if (!err)
 		return 0;
@@ -259,6 +260,7 @@ static int action_take(struct scaled *scaled, enum scaler_action action, uint64_
 	const struct pool *pool = pool_now(scaled);
 	const struct pool_backend *backend = NULL;
 	agent_edit_fn edit = edit_intend;
+	struct change_cause cause;
 	char *name;
 	int err;
 
@@ -276,7 +278,9 @@ static int action_take(struct scaled *scaled, enum scaler_action action, uint64_
 	if (!name)
 		return -ENOMEM;
 	change.name = name;
-	err = scaler_change(scaler, edit, &change);
+	cause = cause_make(CAUSE_AUTOSCALER, "%s%s%s: %s", scaler_action_names[action],
+			   backend ? " " : "", backend ? name : "", scaled->facts.output.text);
+	err = scaler_change(scaler, &cause, edit, &change);
 	if (!err) {
 		scaled->facts.actions[action]++;
 		log_info("service %s: %s%s%s: %s", scaled->service, scaler_action_names[action],
@@ -349,6 +353,7 @@ static bool drain_finish(struct scaled *scaled, uint64_t now_ms)
 {
 	const struct pool *pool = pool_now(scaled);
 	struct backend_change change = {.service = scaled->service};
+	struct change_cause cause = {0};
 	char *name = NULL;
 	int err;
 
@@ -366,12 +371,14 @@ static bool drain_finish(struct scaled *scaled, uint64_t now_ms)
 			continue;
 		log_info("service %s: delete %s: drained, %u live flows left", scaled->service,
 			 backend->name, agent_live(scaled->scaler->agent, pool, backend));
+		cause = cause_make(CAUSE_AUTOSCALER, "delete %s: drained, %u live flows left",
+				   backend->name, agent_live(scaled->scaler->agent, pool, backend));
 		name = strdup(backend->name);
 	}
 	if (!name)
 		return false;
 	change.name = name;
-	err = scaler_change(scaled->scaler, edit_deleting, &change);
+	err = scaler_change(scaled->scaler, &cause, edit_deleting, &change);
 	free(name);
 	if (err)
 		return false;

@@ -124,8 +124,10 @@ static void creation_give_up(struct job *job)
 {
 	struct backend_change change = {
 		.service = job->service, .name = job->name, .note = job->note};
+	struct change_cause cause =
+		cause_make(CAUSE_AUTOSCALER, "creation of %s failed: %s", job->name, job->note);
 
-	scaler_change(job->scaler, edit_fail, &change);
+	scaler_change(job->scaler, &cause, edit_fail, &change);
 }
 
 static void job_retry(struct job *job, uint64_t delay_ms)
@@ -136,13 +138,15 @@ static void job_retry(struct job *job, uint64_t delay_ms)
 static void job_gone(struct job *job)
 {
 	struct backend_change change = {.service = job->service, .name = job->name};
+	struct change_cause cause = cause_make(
+		CAUSE_AUTOSCALER, "deleted %s: its provisioner says it is gone", job->name);
 
 	if (job->service) {
-		scaler_change(job->scaler, edit_gone, &change);
+		scaler_change(job->scaler, &cause, edit_gone, &change);
 	} else {
 		struct error error;
 
-		if (agent_change(job->scaler->agent, edit_gone, &change, NULL, &error))
+		if (agent_change(job->scaler->agent, &cause, edit_gone, &change, NULL, &error))
 			log_error("orphan %s: %s", job->name, error.text);
 	}
 }
@@ -404,9 +408,12 @@ static void created_finish(struct job *job, uint64_t now_ms)
 		.nexthops = job->scaler->agent->nexthops,
 	};
 	struct scaled *scaled = scaled_find(job->scaler, job->service);
+	struct change_cause cause = cause_make(
+		CAUSE_AUTOSCALER, "created %s: it can serve and its next hop is known", job->name);
 	struct error error = {""};
 	struct target target;
-	int err = agent_change(job->scaler->agent, edit_created_reachable, &change, NULL, &error);
+	int err = agent_change(job->scaler->agent, &cause, edit_created_reachable, &change, NULL,
+			       &error);
 
 	if (!err) {
 		log_info("service %s: created %s", job->service, job->name);
@@ -503,13 +510,16 @@ static void list_take(struct scaled *scaled, const json_t *backends)
 		const char *name = json_string_value(json_object_get(item, "name"));
 		const struct pool *pool = state_pool(agent->desired->state, scaled->service);
 		struct backend_change change = {.service = scaled->service, .name = name};
+		struct change_cause cause;
 
 		if (!name || !pool || !name_is_ours(name, scaled->service, owner) ||
 		    name_known(agent->desired, pool, name))
 			continue;
 		log_warning("service %s: %s is left from before; deleting it", scaled->service,
 			    name);
-		scaler_change(scaled->scaler, edit_orphan, &change);
+		cause = cause_make(CAUSE_AUTOSCALER,
+				   "delete %s: it is left from before and nobody's", name);
+		scaler_change(scaled->scaler, &cause, edit_orphan, &change);
 	}
 }
 

@@ -90,7 +90,8 @@ struct backend_change {
 	const char *note;
 	struct nexthops *nexthops;
 };
-int scaler_change(struct scaler *scaler, agent_edit_fn edit, struct backend_change *change);
+int scaler_change(struct scaler *scaler, const struct change_cause *cause, agent_edit_fn edit,
+		  struct backend_change *change);
 
 /* jobs_run - start, retry and drop calls so that every object becomes as wanted. */
 void jobs_run(struct scaler *scaler, uint64_t now_ms);
