@@ -36,16 +36,10 @@ static void check_budget(const struct bpf_object *object)
 	assert_true(programs > 0);
 }
 
-static void every_program_is_within_it(void **state)
+CASE(every_program_is_within_it, "conformance/verifier budget: every program is within it")
 {
 	const struct lab *lab = *state;
 
 	check_budget(lab->sluice->obj);
 	check_budget(lab->decap->obj);
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/verifier budget: every program is within it", every_program_is_within_it),
-};
-
-CASE_TABLE(budget_cases, cases);

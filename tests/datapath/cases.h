@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* cmocka with its headers, and the table of cases of each file. */
+/*
+ * A case: a sentence, and right below it the packets that it is about. All cases of all files are
+ * one table, which main.c runs by BPF_PROG_RUN or over namespaces.
+ */
 #ifndef DATAPATH_CASES_H
 #define DATAPATH_CASES_H
 
@@ -10,23 +13,25 @@
 
 #include <cmocka.h>
 
-struct case_table {
-	const struct CMUnitTest *cases;
-	size_t count;
+struct test_case {
+	const char *sentence;
+	void (*run)(void **state);
+	int (*open)(void **state);  /* by default lab_reset: a case starts with empty maps */
+	int (*close)(void **state); /* NULL: nothing is to be put back */
 };
 
-extern const struct case_table forward_cases, pass_drop_cases, parse_cases, tcp_cases, udp_cases,
-	flow_table_cases, scheduler_cases, fragment_cases, fragment_held_cases, counter_cases,
-	decap_cases, quic_cases, nat_cases, nat_return_cases, icmp_cases, echo_cases, guard_cases,
-	too_big_cases, gue_cases, budget_cases, differential_cases, spread_cases;
+/*
+ * CASE_WITH - what follows is the body of the case; the further arguments are fields of its struct
+ * test_case. The section is the table; its order is that of the files and of the cases in each.
+ */
+#define CASE_WITH(function, text, ...)                                           \
+	static void function(void **state);                                      \
+	static const struct test_case function##_case = {                        \
+		.sentence = (text), .run = (function), __VA_ARGS__};             \
+	static const struct test_case *const function##_entry                    \
+		__attribute__((section("test_cases"), used)) = &function##_case; \
+	static void function(void **state)
 
-/* A case starts with maps that lab_reset emptied. */
-#define CASE(sentence, function)                                                     \
-	{                                                                            \
-		.name = (sentence), .test_func = (function), .setup_func = lab_reset \
-	}
-
-#define CASE_TABLE(name, table) \
-	const struct case_table name = {(table), sizeof(table) / sizeof((table)[0])}
+#define CASE(function, text) CASE_WITH(function, text, .open = lab_reset)
 
 #endif

@@ -7,7 +7,8 @@
 
 #define VIP "198.51.100.80"
 
-static void sums_agree(void **state)
+CASE(sums_agree,
+     "conformance/counters: packets, bytes and new flows of backends add up to the service's")
 {
 	const uint32_t weights[] = {1, 2, 3};
 	struct counter sum = {0}, service;
@@ -47,7 +48,8 @@ static void sums_agree(void **state)
 	assert_int_equal(sum.new_flows, service.new_flows);
 }
 
-static void unsent_is_the_services_alone(void **state)
+CASE(unsent_is_the_services_alone,
+     "conformance/counters: what was sent to no backend is counted for the service alone")
 {
 	const struct spec spec = {.from = "203.0.113.5", .to = VIP, .port = 80};
 	struct lab *lab = *state;
@@ -60,7 +62,7 @@ static void unsent_is_the_services_alone(void **state)
 		assert_int_equal(lab_backend_count(lab, 1, number).packets, 0);
 }
 
-static void new_flows_are_counted_once(void **state)
+CASE(new_flows_are_counted_once, "conformance/counters: a UDP flow is new once")
 {
 	const struct spec datagram = {.from = "203.0.113.5",
 				      .to = VIP,
@@ -77,13 +79,3 @@ static void new_flows_are_counted_once(void **state)
 	assert_int_equal(lab_service_count(lab, 1).new_flows, 1);
 	assert_int_equal(lab_backend_count(lab, 1, 0).new_flows, 1);
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/counters: packets, bytes and new flows of backends add up to the service's",
-	     sums_agree),
-	CASE("conformance/counters: what was sent to no backend is counted for the service alone",
-	     unsent_is_the_services_alone),
-	CASE("conformance/counters: a UDP flow is new once", new_flows_are_counted_once),
-};
-
-CASE_TABLE(counter_cases, cases);

@@ -29,7 +29,8 @@ static void check_round_trip(struct lab *lab, const struct spec *spec, const cha
 	frame_assert_equal(&out, &frame);
 }
 
-static void wrapped_packets_come_out_again(void **state)
+CASE(wrapped_packets_come_out_again,
+     "conformance/decap: what the data plane wraps comes out again, all families and VLANs")
 {
 	struct lab *lab = *state;
 
@@ -79,7 +80,7 @@ static void wrap(struct frame *frame, const struct spec *spec, const char *to)
 	frame_wrap(frame, &outer);
 }
 
-static void everything_else_is_untouched(void **state)
+CASE(everything_else_is_untouched, "conformance/decap: everything else passes untouched")
 {
 	const struct spec plain[] = {
 		{FROM4}, {FROM6}, {FROM4, .protocol = IPPROTO_ICMP}, {FROM4, .fragment = 800}};
@@ -108,7 +109,7 @@ static void everything_else_is_untouched(void **state)
 	assert_untouched(lab, &frame);
 }
 
-static void cut_packets_are_untouched(void **state)
+CASE(cut_packets_are_untouched, "conformance/decap: a tunnel packet cut short passes untouched")
 {
 	const struct spec inners[] = {{FROM4}, {FROM6}};
 	const char *const outers[] = {"192.0.2.11", "2001:db8::11"};
@@ -126,7 +127,8 @@ static void cut_packets_are_untouched(void **state)
 	}
 }
 
-static void congestion_mark_is_carried_over(void **state)
+CASE(congestion_mark_is_carried_over,
+     "conformance/decap: a congestion mark of the way is carried over, checksum exact")
 {
 	const char *const outers[] = {"192.0.2.11", "2001:db8::11"};
 	struct lab *lab = *state;
@@ -152,15 +154,3 @@ static void congestion_mark_is_carried_over(void **state)
 		}
 	}
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/decap: what the data plane wraps comes out again, all families and VLANs",
-	     wrapped_packets_come_out_again),
-	CASE("conformance/decap: everything else passes untouched", everything_else_is_untouched),
-	CASE("conformance/decap: a tunnel packet cut short passes untouched",
-	     cut_packets_are_untouched),
-	CASE("conformance/decap: a congestion mark of the way is carried over, checksum exact",
-	     congestion_mark_is_carried_over),
-};
-
-CASE_TABLE(decap_cases, cases);

@@ -351,7 +351,7 @@ static void assert_seen(const struct round *round)
 		assert_true(round->seen[wanted[i]]);
 }
 
-static void random_packets(void **state)
+CASE(random_packets, "conformance/differential: random packets fare as the plain model says")
 {
 	const char *seed = getenv("SLUICE_TEST_SEED"), *packets = getenv("SLUICE_TEST_PACKETS");
 	uint64_t wanted = packets ? strtoull(packets, NULL, 0) : PACKETS;
@@ -375,10 +375,3 @@ static void random_packets(void **state)
 	ring_buffer__free(round.ring);
 	free(round.reference);
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/differential: random packets fare as the plain model says",
-	     random_packets),
-};
-
-CASE_TABLE(differential_cases, cases);

@@ -115,7 +115,8 @@ static void check_answered(struct lab *lab, struct ping ping)
 	frame_assert_equal(&result.frame, &expected);
 }
 
-static void pings_are_answered(void **state)
+CASE(pings_are_answered,
+     "conformance/I1 a ping to a VIP is answered, v4 and v6, with VLAN tags and padding")
 {
 	struct lab *lab = *state;
 
@@ -146,7 +147,8 @@ static void pings_are_answered(void **state)
 }
 
 /* Every value that the checksum can have, so that each carry comes up. */
-static void checksum_is_exact_at_every_value(void **state)
+CASE(checksum_is_exact_at_every_value,
+     "conformance/I1 the checksum of an answer is exact at every value")
 {
 	static const struct ping pings[] = {{.from = CLIENT4, .to = VIP4, .length = 2},
 					    {.from = CLIENT6, .to = VIP6, .length = 2}};
@@ -166,7 +168,7 @@ static void checksum_is_exact_at_every_value(void **state)
 }
 
 /* A bad checksum stays bad: no answer makes good what came broken. */
-static void broken_ping_stays_broken(void **state)
+CASE(broken_ping_stays_broken, "conformance/I1 an answer does not mend a broken checksum")
 {
 	struct ping ping = {PING(CLIENT4, VIP4)};
 	struct lab *lab = *state;
@@ -192,7 +194,7 @@ static void assert_passes(struct lab *lab, const struct frame *frame, enum verdi
 	frame_assert_equal(&result.frame, frame);
 }
 
-static void only_vips_answer(void **state)
+CASE(only_vips_answer, "conformance/I1 nobody else's address is answered for")
 {
 	static const struct ping pings[] = {
 		{PING(CLIENT4, "198.51.100.1")},
@@ -214,7 +216,8 @@ static void only_vips_answer(void **state)
 	}
 }
 
-static void odd_pings_are_left_to_the_host(void **state)
+CASE(odd_pings_are_left_to_the_host,
+     "conformance/I1 pings with options, from no host's address or in fragments are left to the host")
 {
 	static const uint8_t chain[] = {60, 0xff};
 	static const struct ping pings[] = {
@@ -267,7 +270,8 @@ static void odd_pings_are_left_to_the_host(void **state)
 	assert_passes(lab, &frame, VERDICT_PASS_ICMP);
 }
 
-static void answers_are_limited(void **state)
+CASE(answers_are_limited,
+     "conformance/I11 answers to pings are limited, and one comes after a silence")
 {
 	struct ping ping = {PING(CLIENT4, VIP4)};
 	struct lab *lab = *state;
@@ -292,19 +296,3 @@ static void answers_are_limited(void **state)
 	assert_int_equal(result.verdict, VERDICT_DROP_ECHO_LIMIT);
 	assert_true(answered >= 9);
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/I1 a ping to a VIP is answered, v4 and v6, with VLAN tags and padding",
-	     pings_are_answered),
-	CASE("conformance/I1 the checksum of an answer is exact at every value",
-	     checksum_is_exact_at_every_value),
-	CASE("conformance/I1 an answer does not mend a broken checksum", broken_ping_stays_broken),
-	CASE("conformance/I1 nobody else's address is answered for", only_vips_answer),
-	CASE("conformance/I1 pings with options, from no host's address or in fragments are left "
-	     "to the host",
-	     odd_pings_are_left_to_the_host),
-	CASE("conformance/I11 answers to pings are limited, and one comes after a silence",
-	     answers_are_limited),
-};
-
-CASE_TABLE(echo_cases, cases);

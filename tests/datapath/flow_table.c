@@ -48,7 +48,8 @@ static void bucket_fill(struct lab *lab, const struct spec *spec, uint32_t age,
 		bucket[i] = other_entry(spec, i, now, age, state);
 }
 
-static void full_of_proven_is_left_alone(void **state)
+CASE(full_of_proven_is_left_alone,
+     "conformance/flow table: a bucket full of proven flows takes no new one, whose SYN goes where its later packets will go")
 {
 	uint64_t before[SLUICE_FLOWS_PER_BUCKET];
 	struct lab *lab = *state;
@@ -91,7 +92,8 @@ static int place_taken(struct lab *lab)
 	return taken;
 }
 
-static void place_is_taken_in_order_of_rights(void **state)
+CASE(place_is_taken_in_order_of_rights,
+     "conformance/flow table: places are taken empty first, then expired, oldest closing, oldest on probation, never proven")
 {
 	struct lab *lab = *state;
 	uint64_t *bucket = bucket_of(lab, &ack);
@@ -125,7 +127,8 @@ static void place_is_taken_in_order_of_rights(void **state)
 	assert_int_equal(after.rejects - before.rejects, 1);
 }
 
-static void expired_entries_give_way(void **state)
+CASE(expired_entries_give_way,
+     "conformance/flow table: an entry past its state's timeout gives way")
 {
 	struct lab *lab = *state;
 	uint64_t *bucket = bucket_of(lab, &ack);
@@ -142,7 +145,7 @@ static void expired_entries_give_way(void **state)
 	}
 }
 
-static void own_entry_is_taken_first(void **state)
+CASE(own_entry_is_taken_first, "conformance/flow table: a flow's own entry is replaced in place")
 {
 	struct lab *lab = *state;
 	uint64_t *bucket = bucket_of(lab, &ack);
@@ -189,7 +192,8 @@ static bool flow_is_proven(struct lab *lab, uint32_t number)
 #define ESTABLISHED 10000u
 #define FLOOD       200000u
 
-static void flood_evicts_no_proven_flow(void **state)
+CASE(flood_evicts_no_proven_flow,
+     "conformance/flow table: no number of SYNs or lone ACKs evicts a proven flow")
 {
 	bool *proven = calloc(ESTABLISHED, sizeof(*proven));
 	struct lab *lab = *state;
@@ -230,7 +234,8 @@ static bool table_is_empty(const struct lab *lab)
 	return true;
 }
 
-static void minimal_keeps_nothing_in_settled_slots(void **state)
+CASE(minimal_keeps_nothing_in_settled_slots,
+     "conformance/flow table: minimal tracking keeps nothing in settled slots")
 {
 	struct lab *lab = *state;
 
@@ -246,7 +251,8 @@ static void minimal_keeps_nothing_in_settled_slots(void **state)
 	assert_int_equal(lab_service_count(lab, 1).new_flows, 1000);
 }
 
-static void minimal_pins_flows_where_owners_differ(void **state)
+CASE(minimal_pins_flows_where_owners_differ,
+     "conformance/flow table: minimal tracking pins flows where the owners of a slot differ")
 {
 	struct lab *lab = *state;
 
@@ -265,7 +271,8 @@ static void minimal_pins_flows_where_owners_differ(void **state)
 	assert_int_equal(send_flow(lab, 7, FLAG_ACK), 1);
 }
 
-static void entry_of_a_busy_flow_is_not_rewritten(void **state)
+CASE(entry_of_a_busy_flow_is_not_rewritten,
+     "conformance/flow table: the time of a flow's entry is kept up to date")
 {
 	struct lab *lab = *state;
 	uint64_t *entry;
@@ -281,26 +288,3 @@ static void entry_of_a_busy_flow_is_not_rewritten(void **state)
 	assert_true(flow_entry_age(*entry, lab_now(lab)) < 7);
 	assert_int_equal(lab_flow_count(lab).races, 0);
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/flow table: a bucket full of proven flows takes no new one, "
-	     "whose SYN goes where its later packets will go",
-	     full_of_proven_is_left_alone),
-	CASE("conformance/flow table: places are taken empty first, then expired, oldest closing, "
-	     "oldest on probation, never proven",
-	     place_is_taken_in_order_of_rights),
-	CASE("conformance/flow table: an entry past its state's timeout gives way",
-	     expired_entries_give_way),
-	CASE("conformance/flow table: a flow's own entry is replaced in place",
-	     own_entry_is_taken_first),
-	CASE("conformance/flow table: no number of SYNs or lone ACKs evicts a proven flow",
-	     flood_evicts_no_proven_flow),
-	CASE("conformance/flow table: minimal tracking keeps nothing in settled slots",
-	     minimal_keeps_nothing_in_settled_slots),
-	CASE("conformance/flow table: minimal tracking pins flows where the owners of a slot differ",
-	     minimal_pins_flows_where_owners_differ),
-	CASE("conformance/flow table: the time of a flow's entry is kept up to date",
-	     entry_of_a_busy_flow_is_not_rewritten),
-};
-
-CASE_TABLE(flow_table_cases, cases);

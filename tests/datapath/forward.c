@@ -75,7 +75,7 @@ static void check(struct lab *lab, const struct forward_case *test)
 #define VIA4  .tunnel_from = "192.0.2.1", .tunnel_to = "192.0.2.11"
 #define VIA6  .tunnel_from = "2001:db8::1", .tunnel_to = "2001:db8::11"
 
-static void l2_changes_macs_only(void **state)
+CASE(l2_changes_macs_only, "conformance/forward: l2 changes MAC addresses only")
 {
 	const struct forward_case tests[] = {
 		{.spec = {FROM4}},
@@ -90,7 +90,8 @@ static void l2_changes_macs_only(void **state)
 }
 
 /* A frame that was forwarded once comes back as it left, and by the backend that did not take it. */
-static void l2_does_not_loop(void **state)
+CASE(l2_does_not_loop,
+     "conformance/P12 what came from the backend or from this host goes round no more")
 {
 	struct lab *lab = *state;
 	const struct forward_case test = {.spec = {FROM4}};
@@ -117,7 +118,8 @@ static void l2_does_not_loop(void **state)
 	assert_int_equal(result.verdict, VERDICT_FORWARD_L2);
 }
 
-static void ipip_has_exact_outer_headers(void **state)
+CASE(ipip_has_exact_outer_headers,
+     "conformance/forward: ipip puts exact outer headers on all four family combinations")
 {
 	const struct forward_case tests[] = {
 		{.spec = {FROM4}, VIA4},
@@ -132,7 +134,7 @@ static void ipip_has_exact_outer_headers(void **state)
 		check(*state, &tests[i]);
 }
 
-static void outer_checksum_is_exact(void **state)
+CASE(outer_checksum_is_exact, "conformance/F14 the outer checksum is exact for every length")
 {
 	struct lab *lab = *state;
 	const char *const ends[][2] = {{"255.255.255.254", "255.255.255.253"},
@@ -154,7 +156,8 @@ static void outer_checksum_is_exact(void **state)
 	}
 }
 
-static void outer_checksum_folds_twice(void **state)
+CASE(outer_checksum_folds_twice,
+     "conformance/F14 the outer checksum is exact where its carries carry")
 {
 	struct lab *lab = *state;
 
@@ -169,7 +172,7 @@ static void outer_checksum_folds_twice(void **state)
 	}
 }
 
-static void traffic_class_is_copied(void **state)
+CASE(traffic_class_is_copied, "conformance/forward: DSCP and ECN are copied to the outer header")
 {
 	for (unsigned int value = 0; value < 256; value++) {
 		const struct forward_case tests[] = {
@@ -184,7 +187,7 @@ static void traffic_class_is_copied(void **state)
 	}
 }
 
-static void vlan_tags_are_kept(void **state)
+CASE(vlan_tags_are_kept, "conformance/F15 one VLAN tag and two are kept")
 {
 	for (unsigned int vlans = 1; vlans <= 2; vlans++) {
 		const struct forward_case tests[] = {
@@ -201,7 +204,7 @@ static void vlan_tags_are_kept(void **state)
 	}
 }
 
-static void ip_length_counts_not_the_frames(void **state)
+CASE(ip_length_counts_not_the_frames, "conformance/F16 in a padded frame the IP length counts")
 {
 	const struct forward_case tests[] = {
 		{.spec = {FROM4, .payload_length = -1, .padding = 6}},
@@ -216,7 +219,7 @@ static void ip_length_counts_not_the_frames(void **state)
 		check(*state, &tests[i]);
 }
 
-static void ip_options_are_forwarded(void **state)
+CASE(ip_options_are_forwarded, "conformance/forward: packets with IP options are forwarded")
 {
 	const struct forward_case tests[] = {
 		{.spec = {FROM4, .options = 4}},
@@ -228,7 +231,7 @@ static void ip_options_are_forwarded(void **state)
 		check(*state, &tests[i]);
 }
 
-static void udp_zero_checksum_is_kept(void **state)
+CASE(udp_zero_checksum_is_kept, "conformance/forward: a zero UDP checksum is kept")
 {
 	/* The builder's UDP checksum is 0, and outputs are compared byte by byte. */
 	const struct forward_case tests[] = {
@@ -240,7 +243,8 @@ static void udp_zero_checksum_is_kept(void **state)
 		check(*state, &tests[i]);
 }
 
-static void other_interface_is_redirected_to(void **state)
+CASE(other_interface_is_redirected_to,
+     "conformance/F19 a backend behind another interface is redirected to")
 {
 	const struct forward_case test = {.spec = {FROM4}, VIA4};
 	struct frame frame, expected;
@@ -256,7 +260,8 @@ static void other_interface_is_redirected_to(void **state)
 	frame_assert_equal(&result.frame, &expected);
 }
 
-static void outer_label_is_the_flows(void **state)
+CASE(outer_label_is_the_flows,
+     "conformance/F13 the outer flow label is constant for a flow and spread over flows")
 {
 	const struct forward_case test = {.spec = {FROM4}, VIA6};
 	struct lab *lab = *state;
@@ -280,7 +285,7 @@ static void outer_label_is_the_flows(void **state)
 	assert_true(__builtin_popcount(seen) > 4);
 }
 
-static void no_nexthop_is_a_drop(void **state)
+CASE(no_nexthop_is_a_drop, "conformance/forward: no known next hop is a drop of its own")
 {
 	const struct forward_case test = {.spec = {FROM4}, VIA4};
 	struct lab *lab = *state;
@@ -296,7 +301,8 @@ static void no_nexthop_is_a_drop(void **state)
 	assert_int_equal(lab_backend_count(lab, 1, 3).packets, 0);
 }
 
-static void services_of_one_vip_have_their_own_pools(void **state)
+CASE(services_of_one_vip_have_their_own_pools,
+     "conformance/forward: ports and protocols of one VIP have pools of their own")
 {
 	struct spec spec = {FROM4};
 	struct lab *lab = *state;
@@ -316,7 +322,7 @@ static void services_of_one_vip_have_their_own_pools(void **state)
 	assert_int_equal(lab_send(lab, &spec), 13);
 }
 
-static void exact_port_beats_any_port(void **state)
+CASE(exact_port_beats_any_port, "conformance/forward: an exact port beats any port")
 {
 	struct spec spec = {FROM4};
 	struct lab *lab = *state;
@@ -333,33 +339,3 @@ static void exact_port_beats_any_port(void **state)
 		assert_int_equal(lab_send(lab, &spec), 2);
 	}
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/forward: l2 changes MAC addresses only", l2_changes_macs_only),
-	CASE("conformance/P12 what came from the backend or from this host goes round no more",
-	     l2_does_not_loop),
-	CASE("conformance/forward: ipip puts exact outer headers on all four family combinations",
-	     ipip_has_exact_outer_headers),
-	CASE("conformance/F14 the outer checksum is exact for every length",
-	     outer_checksum_is_exact),
-	CASE("conformance/F14 the outer checksum is exact where its carries carry",
-	     outer_checksum_folds_twice),
-	CASE("conformance/forward: DSCP and ECN are copied to the outer header",
-	     traffic_class_is_copied),
-	CASE("conformance/F15 one VLAN tag and two are kept", vlan_tags_are_kept),
-	CASE("conformance/F16 in a padded frame the IP length counts",
-	     ip_length_counts_not_the_frames),
-	CASE("conformance/forward: packets with IP options are forwarded",
-	     ip_options_are_forwarded),
-	CASE("conformance/forward: a zero UDP checksum is kept", udp_zero_checksum_is_kept),
-	CASE("conformance/F19 a backend behind another interface is redirected to",
-	     other_interface_is_redirected_to),
-	CASE("conformance/F13 the outer flow label is constant for a flow and spread over flows",
-	     outer_label_is_the_flows),
-	CASE("conformance/forward: no known next hop is a drop of its own", no_nexthop_is_a_drop),
-	CASE("conformance/forward: ports and protocols of one VIP have pools of their own",
-	     services_of_one_vip_have_their_own_pools),
-	CASE("conformance/forward: an exact port beats any port", exact_port_beats_any_port),
-};
-
-CASE_TABLE(forward_cases, cases);

@@ -56,7 +56,8 @@ static void check_datagram(struct lab *lab, struct spec spec)
 	assert_int_equal(lab_send(lab, &whole), backend);
 }
 
-static void datagram_reaches_one_backend(void **state)
+CASE(datagram_reaches_one_backend,
+     "conformance/fragment: first and later ones reach the backend of their flow, v4 and v6")
 {
 	struct lab *lab = *state;
 
@@ -71,7 +72,8 @@ static void datagram_reaches_one_backend(void **state)
 	}
 }
 
-static void chain_behind_the_fragment_header(void **state)
+CASE(chain_behind_the_fragment_header,
+     "conformance/fragment: an IPv6 datagram is told by its id, whatever follows the header")
 {
 	struct spec first = {FROM6, .source_port = 9, .extensions = options_after_chain,
 			     .more = true};
@@ -89,7 +91,8 @@ static void chain_behind_the_fragment_header(void **state)
 	assert_int_equal(lab_send(lab, &last), backend);
 }
 
-static void ports_are_never_read_from_a_later_one(void **state)
+CASE(ports_are_never_read_from_a_later_one,
+     "conformance/fragment: ports are never read from a later one")
 {
 	struct lab *lab = *state;
 
@@ -111,7 +114,8 @@ static void ports_are_never_read_from_a_later_one(void **state)
 	assert_int_equal(lab_service_count(lab, 3).packets, 0);
 }
 
-static void other_datagrams_do_not_follow(void **state)
+CASE(other_datagrams_do_not_follow,
+     "conformance/fragment: another id, source or protocol is another datagram")
 {
 	const struct spec first = {FROM4, .source_port = 9, .id = 7, .more = true};
 	struct spec later = {FROM4, .fragment = 800, .id = 8};
@@ -142,7 +146,8 @@ static void check_moved(struct lab *lab, const struct spec *later, const struct 
 	assert_int_equal(lab_send(lab, later), backend);
 }
 
-static void fragments_move_with_their_flow(void **state)
+CASE(fragments_move_with_their_flow,
+     "conformance/fragment: those of a dead or reused backend go where their flow is now")
 {
 	const struct spec first = {FROM4, .source_port = 9, .id = 7, .more = true};
 	const struct spec whole = {FROM4, .source_port = 9};
@@ -172,7 +177,7 @@ static void fragments_move_with_their_flow(void **state)
 	assert_int_equal(verdict_of(lab, &later), VERDICT_DROP_FRAGMENT);
 }
 
-static void fragments_are_counted(void **state)
+CASE(fragments_are_counted, "conformance/fragment: all are counted, the flow once")
 {
 	const struct spec first = {FROM4, .source_port = 9, .id = 7, .more = true,
 				   .payload_length = 792};
@@ -188,19 +193,3 @@ static void fragments_are_counted(void **state)
 	assert_int_equal(lab_service_count(lab, 1).packets, 2);
 	assert_int_equal(lab_service_count(lab, 1).new_flows, 1);
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/fragment: first and later ones reach the backend of their flow, v4 and v6",
-	     datagram_reaches_one_backend),
-	CASE("conformance/fragment: an IPv6 datagram is told by its id, whatever follows the header",
-	     chain_behind_the_fragment_header),
-	CASE("conformance/fragment: ports are never read from a later one",
-	     ports_are_never_read_from_a_later_one),
-	CASE("conformance/fragment: another id, source or protocol is another datagram",
-	     other_datagrams_do_not_follow),
-	CASE("conformance/fragment: those of a dead or reused backend go where their flow is now",
-	     fragments_move_with_their_flow),
-	CASE("conformance/fragment: all are counted, the flow once", fragments_are_counted),
-};
-
-CASE_TABLE(fragment_cases, cases);

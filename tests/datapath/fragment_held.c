@@ -108,7 +108,8 @@ static void check_datagram(struct lab *lab, struct spec spec)
 	assert_int_equal(ring_read(lab, &ring), 0);
 }
 
-static void later_waits_for_the_first(void **state)
+CASE(later_waits_for_the_first,
+     "conformance/fragment: a later one before the first is handed over whole, and asked for when the first has come, v4 and v6")
 {
 	struct lab *lab = *state;
 
@@ -125,7 +126,8 @@ static void later_waits_for_the_first(void **state)
 	}
 }
 
-static void first_before_later_asks_for_nothing(void **state)
+CASE(first_before_later_asks_for_nothing,
+     "conformance/fragment: in their order, nothing is held and nothing is asked for")
 {
 	const struct spec first = {FROM4, .source_port = 9, .id = 7, .more = true};
 	const struct spec later = {FROM4, .fragment = 800, .id = 7};
@@ -140,7 +142,8 @@ static void first_before_later_asks_for_nothing(void **state)
 	assert_int_equal(ring_read(lab, &ring), 0);
 }
 
-static void event_names_the_datagram(void **state)
+CASE(event_names_the_datagram,
+     "conformance/fragment: the same id of two clients is two datagrams that wait")
 {
 	const struct spec mine = {FROM4, .fragment = 800, .id = 7};
 	const struct spec theirs = {TO4, .from = "203.0.113.6", .fragment = 800, .id = 7};
@@ -177,7 +180,8 @@ static void record_age(struct lab *lab, uint32_t ticks)
 	assert_int_equal(bpf_map_update_elem(fd, &key, &owner, BPF_EXIST), 0);
 }
 
-static void old_record_is_of_another_datagram(void **state)
+CASE(old_record_is_of_another_datagram,
+     "conformance/fragment: an id that is used again does not follow the old datagram")
 {
 	struct spec first = {FROM4, .source_port = 1, .id = 7, .more = true};
 	const struct spec later = {FROM4, .fragment = 800, .id = 7};
@@ -200,7 +204,8 @@ static void old_record_is_of_another_datagram(void **state)
 	assert_int_equal(lab_send(lab, &later), new);
 }
 
-static void later_shares_the_verdict_of_the_first(void **state)
+CASE(later_shares_the_verdict_of_the_first,
+     "conformance/fragment: later ones share the verdict of a first one that got no backend")
 {
 	struct spec first = {FROM4, .source_port = 9, .id = 7, .more = true};
 	const struct spec later = {FROM4, .fragment = 800, .id = 7};
@@ -228,7 +233,8 @@ static void later_shares_the_verdict_of_the_first(void **state)
 	assert_int_equal(verdict_of(lab, &later), VERDICT_PASS_EMPTY_POOL);
 }
 
-static void full_ring_drops(void **state)
+CASE(full_ring_drops,
+     "conformance/fragment: with the ring full they are dropped, or passed by a VIP that passes")
 {
 	struct spec later = {FROM4, .fragment = 800};
 	struct lab *lab = *state;
@@ -251,7 +257,8 @@ static void full_ring_drops(void **state)
 	ring_read(lab, &ring);
 }
 
-static void only_fragments_of_a_vip_are_held(void **state)
+CASE(only_fragments_of_a_vip_are_held,
+     "conformance/fragment: those of the host and of ICMP are never held")
 {
 	const struct spec icmp = {
 		.from = "203.0.113.5", .to = VIP4, .fragment = 800, .protocol = IPPROTO_ICMP};
@@ -284,24 +291,3 @@ static void only_fragments_of_a_vip_are_held(void **state)
 	}
 	assert_int_equal(ring_read(lab, &ring), 0);
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/fragment: a later one before the first is handed over whole, and asked for "
-	     "when the first has come, v4 and v6",
-	     later_waits_for_the_first),
-	CASE("conformance/fragment: in their order, nothing is held and nothing is asked for",
-	     first_before_later_asks_for_nothing),
-	CASE("conformance/fragment: the same id of two clients is two datagrams that wait",
-	     event_names_the_datagram),
-	CASE("conformance/fragment: an id that is used again does not follow the old datagram",
-	     old_record_is_of_another_datagram),
-	CASE("conformance/fragment: later ones share the verdict of a first one that got no backend",
-	     later_shares_the_verdict_of_the_first),
-	CASE("conformance/fragment: with the ring full they are dropped, or passed by a VIP that "
-	     "passes",
-	     full_ring_drops),
-	CASE("conformance/fragment: those of the host and of ICMP are never held",
-	     only_fragments_of_a_vip_are_held),
-};
-
-CASE_TABLE(fragment_held_cases, cases);

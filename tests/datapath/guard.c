@@ -45,7 +45,8 @@ static enum verdict from(struct lab *lab, const char *source, const char *vip, u
 	return verdict_of(lab, &spec);
 }
 
-static void the_longest_prefix_decides(void **state)
+CASE(the_longest_prefix_decides,
+     "conformance/P13 the longest prefix decides: allowed inside denied inside allowed")
 {
 	struct lab *lab = *state;
 
@@ -64,7 +65,7 @@ static void the_longest_prefix_decides(void **state)
 	assert_int_equal(from(lab, "2001:db9::5", VIP6, 80), VERDICT_FORWARD_L2);
 }
 
-static void an_empty_prefix_is_of_one_family(void **state)
+CASE(an_empty_prefix_is_of_one_family, "conformance/P13 0.0.0.0/0 and ::/0 are each of one family")
 {
 	struct lab *lab = *state;
 
@@ -78,7 +79,8 @@ static void an_empty_prefix_is_of_one_family(void **state)
 	assert_int_equal(from(lab, CLIENT6, VIP6, 80), VERDICT_FORWARD_L2);
 }
 
-static void a_service_has_a_list_of_its_own(void **state)
+CASE(a_service_has_a_list_of_its_own,
+     "conformance/P13 a service's own list beside that of all: the longer prefix, else its own")
 {
 	struct lab *lab = *state;
 
@@ -97,7 +99,8 @@ static void a_service_has_a_list_of_its_own(void **state)
 	assert_int_equal(from(lab, CLIENT4, VIP4, 81), VERDICT_DROP_DENIED);
 }
 
-static void what_is_denied_is_counted_as_that_only(void **state)
+CASE(what_is_denied_is_counted_as_that_only,
+     "conformance/P13 a denied packet moves its verdict's counter, and no other")
 {
 	const struct spec spec = {.from = CLIENT4, .to = VIP4, .source_port = 40000, .port = 80};
 	struct lab *lab = *state;
@@ -116,7 +119,8 @@ static void what_is_denied_is_counted_as_that_only(void **state)
 	assert_null(lab_entry(lab, &spec));
 }
 
-static void a_running_flow_of_a_denied_source_ends(void **state)
+CASE(a_running_flow_of_a_denied_source_ends,
+     "conformance/P13 a running flow of a source that is denied is dropped, and goes on later")
 {
 	struct spec spec = {.from = CLIENT4, .to = VIP4, .source_port = 40000, .port = 80};
 	struct lab *lab = *state;
@@ -133,7 +137,8 @@ static void a_running_flow_of_a_denied_source_ends(void **state)
 	assert_int_equal(verdict_of(lab, &spec), VERDICT_FORWARD_L2);
 }
 
-static void only_what_a_service_takes_is_judged(void **state)
+CASE(only_what_a_service_takes_is_judged,
+     "conformance/P13 only what a service takes is judged: not the host's own, nor ICMP")
 {
 	const struct spec specs[] = {
 		{.from = CLIENT4, .to = HOST4, .port = 80},
@@ -153,7 +158,8 @@ static void only_what_a_service_takes_is_judged(void **state)
 	assert_int_equal(from(lab, CLIENT4, VIP4, 999), VERDICT_DROP_NO_SERVICE);
 }
 
-static void fragments_of_a_denied_datagram_are_denied(void **state)
+CASE(fragments_of_a_denied_datagram_are_denied,
+     "conformance/P13 later fragments of a denied datagram are denied")
 {
 	struct spec spec = {.from = CLIENT4,
 			    .to = VIP4,
@@ -213,7 +219,8 @@ static void limit(struct lab *lab, uint32_t service, uint32_t burst, uint32_t pr
 	record->burst_ns = burst * record->interval_ns;
 }
 
-static void a_source_opens_so_many_flows_at_once(void **state)
+CASE(a_source_opens_so_many_flows_at_once,
+     "conformance/P13 a source opens as many flows at once as its burst, its neighbour too")
 {
 	struct lab *lab = *state;
 
@@ -225,7 +232,8 @@ static void a_source_opens_so_many_flows_at_once(void **state)
 	assert_int_equal(lab_service_count(lab, 1).packets, 10);
 }
 
-static void sources_of_one_prefix_share_the_limit(void **state)
+CASE(sources_of_one_prefix_share_the_limit,
+     "conformance/P13 sources of one prefix share the limit, services do not")
 {
 	struct lab *lab = *state;
 
@@ -243,7 +251,8 @@ static void sources_of_one_prefix_share_the_limit(void **state)
 	assert_int_equal(from(lab, "203.0.113.5", VIP4, 81), VERDICT_FORWARD_L2);
 }
 
-static void only_what_opens_a_flow_is_limited(void **state)
+CASE(only_what_opens_a_flow_is_limited,
+     "conformance/P13 only what opens a flow is limited: no SYN again, no established flow")
 {
 	struct spec spec = syn(CLIENT4, VIP4, 40000);
 	struct spec late = syn(CLIENT4, VIP4, 40001);
@@ -279,7 +288,8 @@ static struct spec datagram(uint16_t source_port)
 			     .protocol = IPPROTO_UDP};
 }
 
-static void a_datagram_of_a_known_flow_is_not_limited(void **state)
+CASE(a_datagram_of_a_known_flow_is_not_limited,
+     "conformance/P13 a datagram of a known flow is not limited, nor when its backend dies")
 {
 	struct lab *lab = *state;
 	struct spec spec;
@@ -302,7 +312,8 @@ static void a_datagram_of_a_known_flow_is_not_limited(void **state)
 	assert_int_equal(lab_send(lab, &spec), 1);
 }
 
-static void the_first_fragment_of_a_limited_flow_takes_the_others_along(void **state)
+CASE(the_first_fragment_of_a_limited_flow_takes_the_others_along,
+     "conformance/P13 later fragments of a datagram over the limit go with the first one")
 {
 	struct spec spec = datagram(40000);
 	struct lab *lab = *state;
@@ -320,7 +331,7 @@ static void the_first_fragment_of_a_limited_flow_takes_the_others_along(void **s
 	assert_int_equal(verdict_of(lab, &spec), VERDICT_DROP_NEW_FLOW_LIMIT);
 }
 
-static void a_bucket_fills_again(void **state)
+CASE(a_bucket_fills_again, "conformance/P13 a bucket fills again at its rate")
 {
 	struct guard_source_key key = {.service = 1};
 	struct lab *lab = *state;
@@ -336,7 +347,8 @@ static void a_bucket_fills_again(void **state)
 	assert_int_equal(opened(lab, CLIENT4, VIP4, 4), 2);
 }
 
-static void minimal_tracking_limits_every_syn(void **state)
+CASE(minimal_tracking_limits_every_syn,
+     "conformance/P13 minimal tracking limits every SYN, and nothing else")
 {
 	struct spec spec = syn(CLIENT4, VIP4, 40000);
 	struct lab *lab = *state;
@@ -349,7 +361,8 @@ static void minimal_tracking_limits_every_syn(void **state)
 	assert_int_equal(verdict_of(lab, &spec), VERDICT_FORWARD_L2);
 }
 
-static void a_flood_of_sources_is_bounded(void **state)
+CASE(a_flood_of_sources_is_bounded,
+     "conformance/P13 sources without number take no more memory than there is")
 {
 	struct lab *lab = *state;
 	uint32_t taken = 0;
@@ -366,37 +379,3 @@ static void a_flood_of_sources_is_bounded(void **state)
 	assert_int_equal(taken, 70000);
 	assert_in_range(lab_guard_sources(lab), 1, SLUICE_GUARD_SOURCES_MAX);
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/P13 the longest prefix decides: allowed inside denied inside allowed",
-	     the_longest_prefix_decides),
-	CASE("conformance/P13 0.0.0.0/0 and ::/0 are each of one family",
-	     an_empty_prefix_is_of_one_family),
-	CASE("conformance/P13 a service's own list beside that of all: the longer prefix, else its own",
-	     a_service_has_a_list_of_its_own),
-	CASE("conformance/P13 a denied packet moves its verdict's counter, and no other",
-	     what_is_denied_is_counted_as_that_only),
-	CASE("conformance/P13 a running flow of a source that is denied is dropped, and goes on later",
-	     a_running_flow_of_a_denied_source_ends),
-	CASE("conformance/P13 only what a service takes is judged: not the host's own, nor ICMP",
-	     only_what_a_service_takes_is_judged),
-	CASE("conformance/P13 later fragments of a denied datagram are denied",
-	     fragments_of_a_denied_datagram_are_denied),
-	CASE("conformance/P13 a source opens as many flows at once as its burst, its neighbour too",
-	     a_source_opens_so_many_flows_at_once),
-	CASE("conformance/P13 sources of one prefix share the limit, services do not",
-	     sources_of_one_prefix_share_the_limit),
-	CASE("conformance/P13 only what opens a flow is limited: no SYN again, no established flow",
-	     only_what_opens_a_flow_is_limited),
-	CASE("conformance/P13 a datagram of a known flow is not limited, nor when its backend dies",
-	     a_datagram_of_a_known_flow_is_not_limited),
-	CASE("conformance/P13 later fragments of a datagram over the limit go with the first one",
-	     the_first_fragment_of_a_limited_flow_takes_the_others_along),
-	CASE("conformance/P13 a bucket fills again at its rate", a_bucket_fills_again),
-	CASE("conformance/P13 minimal tracking limits every SYN, and nothing else",
-	     minimal_tracking_limits_every_syn),
-	CASE("conformance/P13 sources without number take no more memory than there is",
-	     a_flood_of_sources_is_bounded),
-};
-
-CASE_TABLE(guard_cases, cases);

@@ -65,7 +65,8 @@ static void check(struct lab *lab, const struct spec *spec, const char *const en
 	frame_assert_equal(&out, &frame);
 }
 
-static void headers_are_exact_and_come_off(void **state)
+CASE(headers_are_exact_and_come_off,
+     "conformance/F17 gue: outer headers are exact, and come off again")
 {
 	const struct spec specs[] = {
 		{FROM4},
@@ -84,7 +85,7 @@ static void headers_are_exact_and_come_off(void **state)
 		check(*state, &specs[i / 2], ends[i % 2]);
 }
 
-static void traffic_class_is_copied(void **state)
+CASE(traffic_class_is_copied, "conformance/F12 gue: DSCP and ECN are copied")
 {
 	for (unsigned int value = 0; value < 256; value++) {
 		const struct spec specs[] = {{FROM4, .traffic_class = (uint8_t)value},
@@ -95,7 +96,7 @@ static void traffic_class_is_copied(void **state)
 	}
 }
 
-static void outer_checksum_is_exact(void **state)
+CASE(outer_checksum_is_exact, "conformance/F14 gue: outer lengths and checksum are exact")
 {
 	static const char *const high[2] = {"255.255.255.255", "255.255.255.254"};
 
@@ -110,7 +111,8 @@ static void outer_checksum_is_exact(void **state)
 /* The frame's UDP header behind an outer IPv4 header. */
 #define SOURCE_PORT_AT (14 + 20)
 
-static void source_port_is_the_flows(void **state)
+CASE(source_port_is_the_flows,
+     "conformance/F13 gue: the source port is constant for a flow, spread over flows")
 {
 	struct lab *lab = *state;
 	bool seen[65536] = {false};
@@ -142,7 +144,7 @@ static void source_port_is_the_flows(void **state)
 	assert_true(ports > 230);
 }
 
-static void other_interface_is_redirected_to(void **state)
+CASE(other_interface_is_redirected_to, "conformance/F19 gue: a backend behind another interface")
 {
 	const struct spec spec = {FROM4};
 	struct lab *lab = *state;
@@ -177,7 +179,8 @@ static void assert_decap(struct lab *lab, const struct frame *frame, enum decap_
 		frame_assert_equal(&out, frame);
 }
 
-static void other_gue_is_untouched(void **state)
+CASE(other_gue_is_untouched,
+     "conformance/H4 decap: GUE that is not ours to take off is untouched and counted")
 {
 	const struct spec spec = {FROM4};
 	/* Offsets behind the outer IPv4 header, and what is put there. */
@@ -215,7 +218,8 @@ static void other_gue_is_untouched(void **state)
 	}
 }
 
-static void direct_variant_is_taken_off(void **state)
+CASE(direct_variant_is_taken_off,
+     "conformance/H4 decap: GUE version 1, where IP follows UDP, comes off")
 {
 	const struct spec specs[] = {{FROM4}, {FROM6}};
 
@@ -235,7 +239,8 @@ static void direct_variant_is_taken_off(void **state)
 	}
 }
 
-static void overhead_is_what_is_put_in_front(void **state)
+CASE(overhead_is_what_is_put_in_front,
+     "conformance/I8 gue: too big is reckoned with the headers that are put in front")
 {
 	const struct spec spec = {FROM4};
 
@@ -251,22 +256,3 @@ static void overhead_is_what_is_put_in_front(void **state)
 				 backend_overhead(&lab->backends[LAB_SERVICE_BACKENDS + 3]));
 	}
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/I8 gue: too big is reckoned with the headers that are put in front",
-	     overhead_is_what_is_put_in_front),
-	CASE("conformance/F17 gue: outer headers are exact, and come off again",
-	     headers_are_exact_and_come_off),
-	CASE("conformance/F12 gue: DSCP and ECN are copied", traffic_class_is_copied),
-	CASE("conformance/F14 gue: outer lengths and checksum are exact", outer_checksum_is_exact),
-	CASE("conformance/F13 gue: the source port is constant for a flow, spread over flows",
-	     source_port_is_the_flows),
-	CASE("conformance/F19 gue: a backend behind another interface",
-	     other_interface_is_redirected_to),
-	CASE("conformance/H4 decap: GUE that is not ours to take off is untouched and counted",
-	     other_gue_is_untouched),
-	CASE("conformance/H4 decap: GUE version 1, where IP follows UDP, comes off",
-	     direct_variant_is_taken_off),
-};
-
-CASE_TABLE(gue_cases, cases);

@@ -138,7 +138,8 @@ static void check_follows(struct lab *lab, const struct spec *request, uint8_t t
 	assert_int_equal(result.backend, backend);
 }
 
-static void too_big_reaches_the_backend_of_its_flow(void **state)
+CASE(too_big_reaches_the_backend_of_its_flow,
+     "conformance/I2 frag-needed and too-big reach the backend of the flow that they quote")
 {
 	struct lab *lab = *state;
 
@@ -156,7 +157,8 @@ static void too_big_reaches_the_backend_of_its_flow(void **state)
 	}
 }
 
-static void unreachable_and_time_exceeded_follow_too(void **state)
+CASE(unreachable_and_time_exceeded_follow_too,
+     "conformance/I7 unreachable, time exceeded and parameter problem: to the flow's backend")
 {
 	const struct spec request4 = request_spec(false, IPPROTO_TCP, 1000);
 	const struct spec request6 = request_spec(true, IPPROTO_TCP, 1000);
@@ -172,7 +174,8 @@ static void unreachable_and_time_exceeded_follow_too(void **state)
 	check_follows(lab, &request6, PARAMETER6, 1);
 }
 
-static void error_is_forwarded_as_the_flow_is(void **state)
+CASE(error_is_forwarded_as_the_flow_is,
+     "conformance/I2 an error is forwarded, byte for byte, as its flow's packets are")
 {
 	const struct spec request = request_spec(false, IPPROTO_TCP, 1000);
 	const struct spec request6 = request_spec(true, IPPROTO_TCP, 1000);
@@ -217,7 +220,8 @@ static void error_is_forwarded_as_the_flow_is(void **state)
 	frame_assert_equal(&result.frame, &expected);
 }
 
-static void error_follows_the_flow_table(void **state)
+CASE(error_follows_the_flow_table,
+     "conformance/I2 an error follows the flow table, and does not touch it")
 {
 	const struct spec request = request_spec(false, IPPROTO_TCP, 1000);
 	const struct spec stranger = request_spec(false, IPPROTO_TCP, 1001);
@@ -247,7 +251,8 @@ static void error_follows_the_flow_table(void **state)
 	assert_int_equal(lab_flow_count(lab).inserts, 1);
 }
 
-static void error_leaves_no_entry(void **state)
+CASE(error_leaves_no_entry,
+     "conformance/I2 an error about an unknown flow goes by its slot and leaves no entry")
 {
 	struct lab *lab = *state;
 	struct result result;
@@ -267,7 +272,8 @@ static void error_leaves_no_entry(void **state)
 	assert_int_equal(lab_flow_count(lab).inserts, 0);
 }
 
-static void minimal_tracking_goes_by_the_slot(void **state)
+CASE(minimal_tracking_goes_by_the_slot,
+     "conformance/I2 with minimal tracking an error goes where the flow's packets do")
 {
 	const struct spec request = request_spec(false, IPPROTO_TCP, 1000);
 	const struct error_spec error = error_about(&request, UNREACHABLE4, 4);
@@ -288,7 +294,7 @@ static void minimal_tracking_goes_by_the_slot(void **state)
 	assert_int_equal(result.backend, 5);
 }
 
-static void affinity_counts_as_for_the_flow(void **state)
+CASE(affinity_counts_as_for_the_flow, "conformance/S7 an error's affinity is that of its flow")
 {
 	struct lab *lab = *state;
 	struct result result;
@@ -306,7 +312,8 @@ static void affinity_counts_as_for_the_flow(void **state)
 	}
 }
 
-static void any_port_service_gets_its_errors(void **state)
+CASE(any_port_service_gets_its_errors,
+     "conformance/I2 a service of any port gets the errors of its flows")
 {
 	struct spec request = request_spec(false, IPPROTO_TCP, 1000);
 	struct error_spec error;
@@ -324,7 +331,7 @@ static void any_port_service_gets_its_errors(void **state)
 	assert_int_equal(lab_service_count(lab, 5).packets, 1);
 }
 
-static void quote_of_eight_bytes_is_enough(void **state)
+CASE(quote_of_eight_bytes_is_enough, "conformance/I3 a quote of 8 bytes of TCP is enough")
 {
 	const struct spec request = request_spec(false, IPPROTO_TCP, 1000);
 	struct error_spec error = error_about(&request, UNREACHABLE4, 4);
@@ -341,7 +348,8 @@ static void quote_of_eight_bytes_is_enough(void **state)
 	assert_int_equal(result.backend, lab_send(lab, &request));
 }
 
-static void quoted_headers_may_be_long(void **state)
+CASE(quoted_headers_may_be_long,
+     "conformance/I4 a quote may have IP options or extension headers, or be a first fragment")
 {
 	static const uint8_t chain[] = {0, 43, 51, 60, 0xff}, first[] = {60, 44, 0xff};
 	const struct spec request4 = request_spec(false, IPPROTO_UDP, 1000);
@@ -371,7 +379,8 @@ static void quoted_headers_may_be_long(void **state)
 	assert_int_equal(result.backend, lab_send(lab, &request4));
 }
 
-static void quotes_of_others_pass(void **state)
+CASE(quotes_of_others_pass,
+     "conformance/I5 a quote of what is not a flow of a service is left to the host")
 {
 	struct lab *lab = *state;
 	struct error_spec error;
@@ -400,7 +409,7 @@ static void quotes_of_others_pass(void **state)
 	}
 }
 
-static void other_messages_pass(void **state)
+CASE(other_messages_pass, "conformance/I5 messages that are no errors are left to the host")
 {
 	static const uint8_t types4[] = {0, 4, 5, 9, 10, 13, 17},
 			     types6[] = {0, 129, 133, 134, 135, 136, 137};
@@ -419,7 +428,8 @@ static void other_messages_pass(void **state)
 }
 
 /* Every shorter quote than the least, with and without bytes behind the IP packet. */
-static void short_quotes_are_dropped(void **state)
+CASE(short_quotes_are_dropped,
+     "conformance/I6 a quote that is too short is dropped, at every length")
 {
 	struct lab *lab = *state;
 	struct result result;
@@ -446,7 +456,8 @@ static void short_quotes_are_dropped(void **state)
 	assert_int_equal(lab_service_count(lab, 1).packets, 0);
 }
 
-static void quotes_that_do_not_tell_the_flow_are_dropped(void **state)
+CASE(quotes_that_do_not_tell_the_flow_are_dropped,
+     "conformance/I6 later fragments, bad headers and too long chains in a quote are dropped")
 {
 	static const uint8_t later[] = {44, 0xff}, many[] = {60, 60, 60, 60, 60, 60, 60, 0xff};
 	const struct spec request4 = request_spec(false, IPPROTO_UDP, 1000);
@@ -480,7 +491,8 @@ static void quotes_that_do_not_tell_the_flow_are_dropped(void **state)
 	assert_int_equal(result.verdict, VERDICT_DROP_ICMP_QUOTE);
 }
 
-static void empty_pool_answers_as_configured(void **state)
+CASE(empty_pool_answers_as_configured,
+     "conformance/I2 a service without backends gives its answer to errors, too")
 {
 	const struct spec request = request_spec(false, IPPROTO_TCP, 1000);
 	const struct error_spec error = error_about(&request, UNREACHABLE4, 4);
@@ -492,40 +504,3 @@ static void empty_pool_answers_as_configured(void **state)
 	assert_int_equal(verdict_of(lab, &error), VERDICT_PASS_EMPTY_POOL);
 	assert_int_equal(lab_service_count(lab, 1).packets, 2);
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/I2 frag-needed and too-big reach the backend of the flow that they quote",
-	     too_big_reaches_the_backend_of_its_flow),
-	CASE("conformance/I2 an error is forwarded, byte for byte, as its flow's packets are",
-	     error_is_forwarded_as_the_flow_is),
-	CASE("conformance/I2 an error follows the flow table, and does not touch it",
-	     error_follows_the_flow_table),
-	CASE("conformance/I2 an error about an unknown flow goes by its slot and leaves no entry",
-	     error_leaves_no_entry),
-	CASE("conformance/I2 with minimal tracking an error goes where the flow's packets do",
-	     minimal_tracking_goes_by_the_slot),
-	CASE("conformance/I2 a service of any port gets the errors of its flows",
-	     any_port_service_gets_its_errors),
-	CASE("conformance/I2 a service without backends gives its answer to errors, too",
-	     empty_pool_answers_as_configured),
-	CASE("conformance/I3 a quote of 8 bytes of TCP is enough", quote_of_eight_bytes_is_enough),
-	CASE("conformance/I4 a quote may have IP options or extension headers, or be a first "
-	     "fragment",
-	     quoted_headers_may_be_long),
-	CASE("conformance/I5 a quote of what is not a flow of a service is left to the host",
-	     quotes_of_others_pass),
-	CASE("conformance/I5 messages that are no errors are left to the host",
-	     other_messages_pass),
-	CASE("conformance/I6 a quote that is too short is dropped, at every length",
-	     short_quotes_are_dropped),
-	CASE("conformance/I6 later fragments, bad headers and too long chains in a quote are "
-	     "dropped",
-	     quotes_that_do_not_tell_the_flow_are_dropped),
-	CASE("conformance/I7 unreachable, time exceeded and parameter problem: to the flow's "
-	     "backend",
-	     unreachable_and_time_exceeded_follow_too),
-	CASE("conformance/S7 an error's affinity is that of its flow",
-	     affinity_counts_as_for_the_flow),
-};
-
-CASE_TABLE(icmp_cases, cases);

@@ -6,29 +6,25 @@
 
 #include "lab.h"
 
+/* The table, by the linker. */
+extern const struct test_case *const __start_test_cases[];
+extern const struct test_case *const __stop_test_cases[];
+
 int main(void)
 {
-	const struct case_table *tables[] = {
-		&forward_cases,       &pass_drop_cases,  &parse_cases,      &tcp_cases,
-		&udp_cases,           &flow_table_cases, &scheduler_cases,  &fragment_cases,
-		&fragment_held_cases, &counter_cases,    &decap_cases,      &icmp_cases,
-		&quic_cases,          &nat_cases,        &nat_return_cases, &echo_cases,
-		&guard_cases,         &too_big_cases,    &gue_cases,        &budget_cases,
-		&differential_cases,  &spread_cases};
 	const char *only = getenv("SLUICE_TEST_ONLY");
 	struct CMUnitTest picked[512];
 	size_t count = 0;
 
-	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
-		for (size_t j = 0; j < tables[i]->count; j++) {
-			const struct CMUnitTest *test = &tables[i]->cases[j];
+	for (size_t i = 0; &__start_test_cases[i] < __stop_test_cases; i++) {
+		const struct test_case *test = __start_test_cases[i];
 
-			if (only && !strstr(test->name, only))
-				continue;
-			if (count == sizeof(picked) / sizeof(picked[0]))
-				return 1;
-			picked[count++] = *test;
-		}
+		if (only && !strstr(test->sentence, only))
+			continue;
+		if (count == sizeof(picked) / sizeof(picked[0]))
+			return 1;
+		picked[count++] = (struct CMUnitTest){test->sentence, test->run, test->open,
+						      test->close, NULL};
 	}
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	if (!count) {

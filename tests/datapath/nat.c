@@ -38,7 +38,8 @@ static void check_forward(struct lab *lab, struct spec spec, bool sums)
 			   expected_at(&expected, nat_service(is_ipv6, spec.protocol)));
 }
 
-static void every_field_is_right(void **state)
+NAT_CASE(every_field_is_right,
+	 "conformance/N1 address, port, hop limit and checksums, v4 and v6, TCP and UDP")
 {
 	const uint8_t extensions[] = {IPPROTO_HOPOPTS, IPPROTO_DSTOPTS, 0xff};
 	struct lab *lab = *state;
@@ -60,7 +61,7 @@ static void every_field_is_right(void **state)
 	assert_int_equal(lab_backend_count(lab, NAT_TCP4, NAT_NUMBER).packets, 3);
 }
 
-static void no_checksum_stays_none(void **state)
+NAT_CASE(no_checksum_stays_none, "conformance/N3 no checksum of UDP stays none")
 {
 	struct lab *lab = *state;
 
@@ -91,7 +92,7 @@ static void check_sum_near(struct lab *lab, const struct spec *request, const st
 	}
 }
 
-static void checksums_0_and_ffff(void **state)
+NAT_CASE(checksums_0_and_ffff, "conformance/N6 checksums of 0 and 0xffff, before and after")
 {
 	struct lab *lab = *state;
 
@@ -106,7 +107,7 @@ static void checksums_0_and_ffff(void **state)
 	}
 }
 
-static void checksums_at_many_values(void **state)
+NAT_CASE(checksums_at_many_values, "conformance/N6 checksums are exact at many values")
 {
 	struct lab *lab = *state;
 	uint8_t payload[10] = {0};
@@ -123,7 +124,8 @@ static void checksums_at_many_values(void **state)
 	}
 }
 
-static void hop_limit_ends(void **state)
+NAT_CASE(hop_limit_ends,
+	 "conformance/F11 a hop limit of 1 or 0 ends here in mode nat, and is counted")
 {
 	struct lab *lab = *state;
 	struct result result;
@@ -143,7 +145,8 @@ static void hop_limit_ends(void **state)
 	}
 }
 
-static void fragments_get_the_address(void **state)
+NAT_CASE(fragments_get_the_address,
+	 "conformance/N1 a first fragment gets address and port, a later one the address")
 {
 	struct spec first = nat_request(false, IPPROTO_UDP), later = first;
 	struct frame frame, expected;
@@ -163,7 +166,7 @@ static void fragments_get_the_address(void **state)
 	frame_assert_equal(&result.frame, expected_at(&expected, NAT_UDP4));
 }
 
-static void any_port_stays(void **state)
+NAT_CASE(any_port_stays, "conformance/N1 a service of any port keeps the port")
 {
 	struct spec spec = nat_request(false, IPPROTO_TCP);
 	struct frame frame, expected;
@@ -185,7 +188,8 @@ static void any_port_stays(void **state)
 }
 
 /* A router's error about what the VIP sent; the backend is told of what it sent itself. */
-static void errors_tell_the_backend(void **state)
+NAT_CASE(errors_tell_the_backend,
+	 "conformance/N4 an error to the VIP is rewritten with its quote for the backend")
 {
 	struct lab *lab = *state;
 
@@ -207,27 +211,3 @@ static void errors_tell_the_backend(void **state)
 				   expected_at(&expected, nat_service(is_ipv6, answer.protocol)));
 	}
 }
-
-#define NAT_CASE(sentence, function)                                                 \
-	{                                                                            \
-		.name = (sentence), .test_func = (function), .setup_func = nat_open, \
-		.teardown_func = nat_close                                           \
-	}
-
-static const struct CMUnitTest cases[] = {
-	NAT_CASE("conformance/N1 address, port, hop limit and checksums, v4 and v6, TCP and UDP",
-		 every_field_is_right),
-	NAT_CASE("conformance/N1 a service of any port keeps the port", any_port_stays),
-	NAT_CASE("conformance/N1 a first fragment gets address and port, a later one the address",
-		 fragments_get_the_address),
-	NAT_CASE("conformance/N3 no checksum of UDP stays none", no_checksum_stays_none),
-	NAT_CASE("conformance/N6 checksums of 0 and 0xffff, before and after",
-		 checksums_0_and_ffff),
-	NAT_CASE("conformance/N6 checksums are exact at many values", checksums_at_many_values),
-	NAT_CASE("conformance/N4 an error to the VIP is rewritten with its quote for the backend",
-		 errors_tell_the_backend),
-	NAT_CASE("conformance/F11 a hop limit of 1 or 0 ends here in mode nat, and is counted",
-		 hop_limit_ends),
-};
-
-CASE_TABLE(nat_cases, cases);

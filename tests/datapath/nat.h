@@ -34,6 +34,8 @@ int nat_open(void **state);
 /* nat_close - no answers are looked for any more. */
 int nat_close(void **state);
 
+#define NAT_CASE(function, text) CASE_WITH(function, text, .open = nat_open, .close = nat_close)
+
 /* The client's packet to the VIP, and what its backend answers. */
 struct spec nat_request(bool is_ipv6, uint8_t protocol);
 struct spec nat_answer(bool is_ipv6, uint8_t protocol);

@@ -80,6 +80,8 @@ static int leave(void **state)
 	return nat_close(state);
 }
 
+#define RETURN_CASE(function, text) CASE_WITH(function, text, .open = enter, .close = leave)
+
 static void need_network(void)
 {
 	if (home < 0)
@@ -132,7 +134,8 @@ static void check_return(struct lab *lab, const struct spec *answer, bool sums)
 	expect(lab, &frame, &expected);
 }
 
-static void answers_come_from_the_vip(void **state)
+RETURN_CASE(answers_come_from_the_vip,
+	    "conformance/N2 what a backend answers comes from the VIP, v4 and v6")
 {
 	struct lab *lab = *state;
 
@@ -152,7 +155,7 @@ static void answers_come_from_the_vip(void **state)
 	assert_int_equal(lab_flow_count(lab).inserts, 0);
 }
 
-static void no_checksum_stays_none(void **state)
+RETURN_CASE(no_checksum_stays_none, "conformance/N3 on the way back no checksum of UDP stays none")
 {
 	const struct spec answer = nat_answer(false, IPPROTO_UDP);
 	const struct spec ipv6 = nat_answer(true, IPPROTO_UDP);
@@ -162,7 +165,8 @@ static void no_checksum_stays_none(void **state)
 	check_return(*state, &ipv6, false);
 }
 
-static void checksums_are_exact(void **state)
+RETURN_CASE(checksums_are_exact,
+	    "conformance/N6 on the way back checksums are exact at many values")
 {
 	uint8_t payload[10] = {0};
 
@@ -178,7 +182,8 @@ static void checksums_are_exact(void **state)
 	}
 }
 
-static void others_are_left_alone(void **state)
+RETURN_CASE(others_are_left_alone,
+	    "conformance/N2 other packets, and the host's own, are not touched")
 {
 	struct lab *lab = *state;
 	struct frame frame;
@@ -207,7 +212,8 @@ static void others_are_left_alone(void **state)
 	expect_untouched(lab, &frame);
 }
 
-static void unknown_neighbours_are_the_hosts(void **state)
+RETURN_CASE(unknown_neighbours_are_the_hosts,
+	    "conformance/N2 without a neighbour entry the host's stack goes on")
 {
 	struct spec answer = nat_answer(false, IPPROTO_TCP), expected_spec;
 	struct frame frame, expected;
@@ -228,7 +234,8 @@ static void unknown_neighbours_are_the_hosts(void **state)
 	frame_assert_equal(&result.frame, &expected);
 }
 
-static void drops_are_counted(void **state)
+RETURN_CASE(drops_are_counted,
+	    "conformance/F11 an answer whose hop limit ends, or that may go nowhere, is dropped")
 {
 	struct lab *lab = *state;
 	struct result result;
@@ -250,7 +257,8 @@ static void drops_are_counted(void **state)
 }
 
 /* An error from the backend, or from a router before it, about what the client sent. */
-static void errors_tell_the_client(void **state)
+RETURN_CASE(errors_tell_the_client,
+	    "conformance/N4 an error from a backend: inner and outer rewritten, v4 and v6")
 {
 	struct lab *lab = *state;
 
@@ -269,29 +277,3 @@ static void errors_tell_the_client(void **state)
 		expect(lab, &frame, &expected);
 	}
 }
-
-#define RETURN_CASE(sentence, function)                                           \
-	{                                                                         \
-		.name = (sentence), .test_func = (function), .setup_func = enter, \
-		.teardown_func = leave                                            \
-	}
-
-static const struct CMUnitTest cases[] = {
-	RETURN_CASE("conformance/N2 what a backend answers comes from the VIP, v4 and v6",
-		    answers_come_from_the_vip),
-	RETURN_CASE("conformance/N2 other packets, and the host's own, are not touched",
-		    others_are_left_alone),
-	RETURN_CASE("conformance/N2 without a neighbour entry the host's stack goes on",
-		    unknown_neighbours_are_the_hosts),
-	RETURN_CASE("conformance/N3 on the way back no checksum of UDP stays none",
-		    no_checksum_stays_none),
-	RETURN_CASE("conformance/N6 on the way back checksums are exact at many values",
-		    checksums_are_exact),
-	RETURN_CASE("conformance/N4 an error from a backend: inner and outer rewritten, v4 and v6",
-		    errors_tell_the_client),
-	RETURN_CASE(
-		"conformance/F11 an answer whose hop limit ends, or that may go nowhere, is dropped",
-		drops_are_counted),
-};
-
-CASE_TABLE(nat_return_cases, cases);

@@ -50,7 +50,8 @@ static void set_word(struct frame *frame, size_t offset, unsigned int value)
 	frame->data[offset + 1] = (uint8_t)value;
 }
 
-static void lengths_that_contradict_are_malformed(void **state)
+CASE(lengths_that_contradict_are_malformed,
+     "conformance/parse: lengths that contradict each other or the frame are malformed, bytes not counted")
 {
 	const struct spec ipv4 = {.from = CLIENT4, .to = VIP4, .port = 80};
 	const struct spec ipv6 = {.from = CLIENT6, .to = VIP6, .port = 80};
@@ -79,7 +80,8 @@ static void lengths_that_contradict_are_malformed(void **state)
 	assert_forwarded(lab, &frame);
 }
 
-static void versions_and_header_lengths_are_checked(void **state)
+CASE(versions_and_header_lengths_are_checked,
+     "conformance/parse: a wrong IP version or header length is malformed")
 {
 	const struct spec ipv4 = {.from = CLIENT4, .to = VIP4, .port = 80};
 	const struct spec ipv6 = {.from = CLIENT6, .to = VIP6, .port = 80};
@@ -102,7 +104,7 @@ static void versions_and_header_lengths_are_checked(void **state)
 	}
 }
 
-static void tcp_data_offsets_are_checked(void **state)
+CASE(tcp_data_offsets_are_checked, "conformance/parse: a TCP header must fit its packet")
 {
 	const struct spec spec = {.from = CLIENT4, .to = VIP4, .port = 80, .payload_length = 8};
 	struct lab *lab = *state;
@@ -143,7 +145,8 @@ static void cut_everywhere(struct lab *lab, const struct spec *spec, size_t dest
 	assert_forwarded(lab, &frame);
 }
 
-static void truncation_anywhere_is_counted(void **state)
+CASE(truncation_anywhere_is_counted,
+     "conformance/parse: a frame cut at any byte is passed before its destination is known, and malformed from there on")
 {
 	static const uint8_t chain[] = {0, 60, 0xff};
 	struct lab *lab = *state;
@@ -175,7 +178,8 @@ static void truncation_anywhere_is_counted(void **state)
 	}
 }
 
-static void extension_headers_are_followed(void **state)
+CASE(extension_headers_are_followed,
+     "conformance/parse: IPv6 extension headers are followed to the port")
 {
 	static const uint8_t chains[][8] = {
 		{0, 0xff},
@@ -207,7 +211,8 @@ static void extension_headers_are_followed(void **state)
 	}
 }
 
-static void long_chains_are_given_up(void **state)
+CASE(long_chains_are_given_up,
+     "conformance/parse: too long a chain of extension headers is dropped")
 {
 	static const uint8_t longest[] = {0, 60, 60, 60, 60, 60, 0xff};
 	static const uint8_t too_long[] = {0, 60, 60, 60, 60, 60, 60, 0xff};
@@ -226,7 +231,8 @@ static void long_chains_are_given_up(void **state)
 	assert_int_equal(result.verdict, VERDICT_DROP_EXT_CHAIN);
 }
 
-static void chains_that_leave_the_packet_are_malformed(void **state)
+CASE(chains_that_leave_the_packet_are_malformed,
+     "conformance/parse: a chain that leaves the packet is malformed")
 {
 	static const uint8_t chain[] = {0, 60, 0xff};
 	const struct spec spec = {.from = CLIENT6, .to = VIP6, .port = 80, .extensions = chain};
@@ -240,23 +246,3 @@ static void chains_that_leave_the_packet_are_malformed(void **state)
 		assert_malformed(lab, &frame);
 	}
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/parse: lengths that contradict each other or the frame are malformed, "
-	     "bytes not counted",
-	     lengths_that_contradict_are_malformed),
-	CASE("conformance/parse: a wrong IP version or header length is malformed",
-	     versions_and_header_lengths_are_checked),
-	CASE("conformance/parse: a TCP header must fit its packet", tcp_data_offsets_are_checked),
-	CASE("conformance/parse: a frame cut at any byte is passed before its destination is known, "
-	     "and malformed from there on",
-	     truncation_anywhere_is_counted),
-	CASE("conformance/parse: IPv6 extension headers are followed to the port",
-	     extension_headers_are_followed),
-	CASE("conformance/parse: too long a chain of extension headers is dropped",
-	     long_chains_are_given_up),
-	CASE("conformance/parse: a chain that leaves the packet is malformed",
-	     chains_that_leave_the_packet_are_malformed),
-};
-
-CASE_TABLE(parse_cases, cases);

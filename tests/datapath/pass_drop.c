@@ -42,7 +42,8 @@ static void assert_dropped(struct lab *lab, const struct frame *frame, enum verd
 	assert_int_equal(result.verdict, verdict);
 }
 
-static void what_is_not_for_a_vip_passes(void **state)
+CASE(what_is_not_for_a_vip_passes,
+     "conformance/pass: what is not for a VIP passes, bytes identical")
 {
 	static const uint8_t chain[] = {0, 43, 44, 60, 60, 60, 60, 60, 60, 0xff};
 	const struct spec specs[] = {
@@ -68,7 +69,7 @@ static void what_is_not_for_a_vip_passes(void **state)
 	}
 }
 
-static void what_is_not_ip_passes(void **state)
+CASE(what_is_not_ip_passes, "conformance/pass: ARP, LLDP and what else is not IP passes")
 {
 	const struct spec spec = {.from = CLIENT4, .to = VIP4, .port = 80};
 	const uint16_t types[] = {0x0806, 0x88cc, 0x8847, 0x0026, 0x8863};
@@ -87,7 +88,8 @@ static void what_is_not_ip_passes(void **state)
 	assert_passed(lab, &frame, VERDICT_PASS_NOT_IP);
 }
 
-static void the_filter_alone_is_no_vip(void **state)
+CASE(the_filter_alone_is_no_vip,
+     "conformance/pass: an address that only the filter takes for a VIP passes, even malformed")
 {
 	static const uint8_t chain[] = {0, 60, 60, 60, 60, 60, 60, 60, 0xff};
 	const struct spec specs[] = {
@@ -115,7 +117,7 @@ static void the_filter_alone_is_no_vip(void **state)
 	assert_passed(lab, &frame, VERDICT_PASS_NOT_VIP);
 }
 
-static void icmp_to_a_vip_passes(void **state)
+CASE(icmp_to_a_vip_passes, "conformance/pass: ICMP to a VIP is left to the host")
 {
 	const struct spec specs[] = {
 		{.from = CLIENT4, .to = VIP4, .protocol = IPPROTO_ICMP},
@@ -132,7 +134,8 @@ static void icmp_to_a_vip_passes(void **state)
 	}
 }
 
-static void what_no_service_takes_gets_the_vips_answer(void **state)
+CASE(what_no_service_takes_gets_the_vips_answer,
+     "conformance/drop: what no service takes gets the VIP's answer")
 {
 	const struct spec specs[] = {
 		{.from = CLIENT4, .to = VIP4, .port = 81},
@@ -153,7 +156,8 @@ static void what_no_service_takes_gets_the_vips_answer(void **state)
 	}
 }
 
-static void empty_pool_gets_the_configured_answer(void **state)
+CASE(empty_pool_gets_the_configured_answer,
+     "conformance/drop: an empty pool gives the configured answer")
 {
 	const struct spec spec = {.from = CLIENT4, .to = VIP4, .port = 80};
 	struct lab *lab = *state;
@@ -171,7 +175,8 @@ static void empty_pool_gets_the_configured_answer(void **state)
 	assert_passed(lab, &frame, VERDICT_PASS_EMPTY_POOL);
 }
 
-static void removed_backend_never_gets_a_packet(void **state)
+CASE(removed_backend_never_gets_a_packet,
+     "conformance/drop: a dead or removed backend never gets a packet")
 {
 	const struct spec spec = {.from = CLIENT4, .to = VIP4, .port = 80};
 	const enum backend_state states[] = {BACKEND_DEAD, BACKEND_ABSENT};
@@ -188,7 +193,7 @@ static void removed_backend_never_gets_a_packet(void **state)
 	}
 }
 
-static void absent_service_is_none(void **state)
+CASE(absent_service_is_none, "conformance/drop: a key of a service that is not there is no service")
 {
 	const struct spec spec = {.from = CLIENT4, .to = VIP4, .port = 80};
 	struct lab *lab = *state;
@@ -200,7 +205,8 @@ static void absent_service_is_none(void **state)
 	assert_dropped(lab, &frame, VERDICT_DROP_NO_SERVICE);
 }
 
-static void bad_tcp_flags_are_dropped(void **state)
+CASE(bad_tcp_flags_are_dropped,
+     "conformance/drop: TCP flags that no honest sender uses are dropped, all others taken")
 {
 	struct lab *lab = *state;
 	struct frame frame;
@@ -220,24 +226,3 @@ static void bad_tcp_flags_are_dropped(void **state)
 			assert_int_equal(lab_send(lab, &spec), 0);
 	}
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/pass: what is not for a VIP passes, bytes identical",
-	     what_is_not_for_a_vip_passes),
-	CASE("conformance/pass: ARP, LLDP and what else is not IP passes", what_is_not_ip_passes),
-	CASE("conformance/pass: an address that only the filter takes for a VIP passes, even malformed",
-	     the_filter_alone_is_no_vip),
-	CASE("conformance/pass: ICMP to a VIP is left to the host", icmp_to_a_vip_passes),
-	CASE("conformance/drop: what no service takes gets the VIP's answer",
-	     what_no_service_takes_gets_the_vips_answer),
-	CASE("conformance/drop: an empty pool gives the configured answer",
-	     empty_pool_gets_the_configured_answer),
-	CASE("conformance/drop: a dead or removed backend never gets a packet",
-	     removed_backend_never_gets_a_packet),
-	CASE("conformance/drop: a key of a service that is not there is no service",
-	     absent_service_is_none),
-	CASE("conformance/drop: TCP flags that no honest sender uses are dropped, all others taken",
-	     bad_tcp_flags_are_dropped),
-};
-
-CASE_TABLE(pass_drop_cases, cases);

@@ -75,6 +75,8 @@ static int setup(void **state)
 	return code;
 }
 
+#define QUIC_CASE(function, text) CASE_WITH(function, text, .open = setup)
+
 /* A connection ID of 8 bytes that names a backend, in a packet of this kind. */
 static int packet_fill(uint8_t payload[32], int first, uint32_t backend, uint32_t version)
 {
@@ -119,7 +121,8 @@ static int send_id(struct lab *lab, const struct spec *flow, int first, uint32_t
 	return send_version(lab, flow, first, backend, 1);
 }
 
-static void openers_go_by_hash(void **state)
+QUIC_CASE(openers_go_by_hash,
+	  "conformance/U5 a QUIC Initial or 0-RTT packet goes by hash, whatever its ID")
 {
 	struct lab *lab = *state;
 
@@ -129,7 +132,8 @@ static void openers_go_by_hash(void **state)
 	assert_int_equal(lab_service_count(lab, 1).new_flows, 2);
 }
 
-static void later_packets_go_by_id(void **state)
+QUIC_CASE(later_packets_go_by_id,
+	  "conformance/U5 later QUIC packets go by connection ID, v4 and v6")
 {
 	const struct spec ipv6 = {.from = "2001:db8:5::5",
 				  .to = VIP6,
@@ -156,7 +160,8 @@ static void later_packets_go_by_id(void **state)
 	assert_int_equal(lab_backend_count(lab, 1, 3).packets, 4);
 }
 
-static void versions_number_types_in_their_own_way(void **state)
+QUIC_CASE(versions_number_types_in_their_own_way,
+	  "conformance/U5 QUIC version 2 numbers its packet types in its own way")
 {
 	const uint32_t version_2 = 0x6b3343cf;
 	struct lab *lab = *state;
@@ -167,7 +172,8 @@ static void versions_number_types_in_their_own_way(void **state)
 	assert_int_equal(send_version(lab, &client, 0xe0, 3, 0), OWNER);         /* negotiation */
 }
 
-static void unknown_ids_follow_the_flow(void **state)
+QUIC_CASE(unknown_ids_follow_the_flow,
+	  "conformance/U6 a QUIC packet with an unknown ID follows its flow")
 {
 	struct lab *lab = *state;
 	uint8_t payload[32];
@@ -187,7 +193,8 @@ static void unknown_ids_follow_the_flow(void **state)
 	assert_int_equal(send_id(lab, &client, SHORT, 3), OWNER);
 }
 
-static void client_address_changes(void **state)
+QUIC_CASE(client_address_changes,
+	  "conformance/U7 a client's address changes, its ID does not: same backend")
 {
 	struct lab *lab = *state;
 
@@ -200,7 +207,8 @@ static void client_address_changes(void **state)
 	assert_int_equal(flow_entry_state(*lab_entry(lab, &moved)), FLOW_PROVEN);
 }
 
-static void an_id_does_not_move_a_flow(void **state)
+QUIC_CASE(an_id_does_not_move_a_flow,
+	  "conformance/U7 an ID that somebody made up does not move a pinned flow")
 {
 	struct lab *lab = *state;
 
@@ -213,7 +221,7 @@ static void an_id_does_not_move_a_flow(void **state)
 	assert_null(lab_entry(lab, &moved));
 }
 
-static void truncated_ids_follow_the_flow(void **state)
+QUIC_CASE(truncated_ids_follow_the_flow, "conformance/U8 a truncated ID is none, at every length")
 {
 	struct lab *lab = *state;
 	uint8_t payload[32];
@@ -236,7 +244,7 @@ static void truncated_ids_follow_the_flow(void **state)
 	assert_int_equal(send_payload(lab, &client, payload, 32), OWNER);
 }
 
-static void padding_is_no_id(void **state)
+QUIC_CASE(padding_is_no_id, "conformance/U8 bytes behind the IP packet are no ID")
 {
 	struct spec spec = client;
 	struct lab *lab = *state;
@@ -254,7 +262,8 @@ static void padding_is_no_id(void **state)
 	assert_int_equal(result.backend, OWNER);
 }
 
-static void dead_backends_ids_follow_the_flow(void **state)
+QUIC_CASE(dead_backends_ids_follow_the_flow,
+	  "conformance/U6 the ID of a dead backend leads nowhere: the flow does")
 {
 	struct lab *lab = *state;
 
@@ -264,7 +273,7 @@ static void dead_backends_ids_follow_the_flow(void **state)
 	assert_int_equal(send_id(lab, &client, SHORT, 3), 3);
 }
 
-static void ids_have_any_place_and_length(void **state)
+QUIC_CASE(ids_have_any_place_and_length, "conformance/U5 a server ID may have any place and length")
 {
 	struct quic_key key = {.service = 1, .length = 15};
 	uint32_t backend = LAB_SERVICE_BACKENDS + 6;
@@ -285,32 +294,3 @@ static void ids_have_any_place_and_length(void **state)
 		assert_int_equal(send_payload(lab, &client, payload, 32), 6);
 	}
 }
-
-#define QUIC_CASE(sentence, function)                                            \
-	{                                                                        \
-		.name = (sentence), .test_func = (function), .setup_func = setup \
-	}
-
-static const struct CMUnitTest cases[] = {
-	QUIC_CASE("conformance/U5 a QUIC Initial or 0-RTT packet goes by hash, whatever its ID",
-		  openers_go_by_hash),
-	QUIC_CASE("conformance/U5 later QUIC packets go by connection ID, v4 and v6",
-		  later_packets_go_by_id),
-	QUIC_CASE("conformance/U5 QUIC version 2 numbers its packet types in its own way",
-		  versions_number_types_in_their_own_way),
-	QUIC_CASE("conformance/U5 a server ID may have any place and length",
-		  ids_have_any_place_and_length),
-	QUIC_CASE("conformance/U6 a QUIC packet with an unknown ID follows its flow",
-		  unknown_ids_follow_the_flow),
-	QUIC_CASE("conformance/U6 the ID of a dead backend leads nowhere: the flow does",
-		  dead_backends_ids_follow_the_flow),
-	QUIC_CASE("conformance/U7 a client's address changes, its ID does not: same backend",
-		  client_address_changes),
-	QUIC_CASE("conformance/U7 an ID that somebody made up does not move a pinned flow",
-		  an_id_does_not_move_a_flow),
-	QUIC_CASE("conformance/U8 a truncated ID is none, at every length",
-		  truncated_ids_follow_the_flow),
-	QUIC_CASE("conformance/U8 bytes behind the IP packet are no ID", padding_is_no_id),
-};
-
-CASE_TABLE(quic_cases, cases);

@@ -75,7 +75,7 @@ static void check_flows_stay(struct lab *lab)
 
 #define FLOWS 20000u
 
-static void maglev_shares(void **state)
+CASE(maglev_shares, "conformance/scheduler: maglev's shares follow weights, and flows stay")
 {
 	struct lab *lab = *state;
 
@@ -85,7 +85,7 @@ static void maglev_shares(void **state)
 	check_flows_stay(lab);
 }
 
-static void random_shares(void **state)
+CASE(random_shares, "conformance/scheduler: random's shares follow weights, and flows stay")
 {
 	struct lab *lab = *state;
 
@@ -94,7 +94,7 @@ static void random_shares(void **state)
 	check_flows_stay(lab);
 }
 
-static void round_robin_shares(void **state)
+CASE(round_robin_shares, "conformance/scheduler: round robin's shares are exact, and flows stay")
 {
 	struct lab *lab = *state;
 	cpu_set_t before, one;
@@ -111,7 +111,8 @@ static void round_robin_shares(void **state)
 	check_flows_stay(lab);
 }
 
-static void least_flows_shares(void **state)
+CASE(least_flows_shares,
+     "conformance/scheduler: least flows keeps live flows by weight, and flows stay")
 {
 	struct lab *lab = *state;
 	uint32_t live = 0;
@@ -125,7 +126,8 @@ static void least_flows_shares(void **state)
 	check_flows_stay(lab);
 }
 
-static void least_flows_fills_an_empty_backend(void **state)
+CASE(least_flows_fills_an_empty_backend,
+     "conformance/scheduler: least flows prefers a backend that has none")
 {
 	struct lab *lab = *state;
 
@@ -140,7 +142,8 @@ static void least_flows_fills_an_empty_backend(void **state)
 	assert_in_range(taken, 380 - 6 * 18, 380 + 6 * 18);
 }
 
-static void first_datagrams_are_scheduled(void **state)
+CASE(first_datagrams_are_scheduled,
+     "conformance/scheduler: a first datagram is scheduled and the next follow it")
 {
 	struct lab *lab = *state;
 	uint32_t seen = 0;
@@ -163,7 +166,8 @@ static void first_datagrams_are_scheduled(void **state)
 	assert_int_equal(seen, 0x0f);
 }
 
-static void unpinned_flow_goes_by_its_hash(void **state)
+CASE(unpinned_flow_goes_by_its_hash,
+     "conformance/scheduler: a flow that finds no room goes by its hash")
 {
 	const struct spec syn = {
 		.from = "10.1.2.3", .to = VIP, .source_port = 9, .port = 80, .flags = FLAG_SYN};
@@ -199,7 +203,7 @@ static uint32_t backends_by_port(struct lab *lab, bool destination)
 	return seen;
 }
 
-static void affinity_reduces_the_flow(void **state)
+CASE(affinity_reduces_the_flow, "conformance/affinity: source and source_port ignore what they say")
 {
 	struct lab *lab = *state;
 	struct service *service;
@@ -216,7 +220,8 @@ static void affinity_reduces_the_flow(void **state)
 	assert_int_equal(backends_by_port(lab, true), 0x0f);
 }
 
-static void affinity_holds_in_minimal_tracking(void **state)
+CASE(affinity_holds_in_minimal_tracking,
+     "conformance/affinity: minimal tracking sends a source to the same backend")
 {
 	struct lab *lab = *state;
 
@@ -226,26 +231,3 @@ static void affinity_holds_in_minimal_tracking(void **state)
 	lab->services[1].tracking = TRACKING_MINIMAL;
 	assert_int_equal(backends_by_port(lab, false), full);
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/scheduler: maglev's shares follow weights, and flows stay",
-	     maglev_shares),
-	CASE("conformance/scheduler: random's shares follow weights, and flows stay",
-	     random_shares),
-	CASE("conformance/scheduler: round robin's shares are exact, and flows stay",
-	     round_robin_shares),
-	CASE("conformance/scheduler: least flows keeps live flows by weight, and flows stay",
-	     least_flows_shares),
-	CASE("conformance/scheduler: least flows prefers a backend that has none",
-	     least_flows_fills_an_empty_backend),
-	CASE("conformance/scheduler: a first datagram is scheduled and the next follow it",
-	     first_datagrams_are_scheduled),
-	CASE("conformance/scheduler: a flow that finds no room goes by its hash",
-	     unpinned_flow_goes_by_its_hash),
-	CASE("conformance/affinity: source and source_port ignore what they say",
-	     affinity_reduces_the_flow),
-	CASE("conformance/affinity: minimal tracking sends a source to the same backend",
-	     affinity_holds_in_minimal_tracking),
-};
-
-CASE_TABLE(scheduler_cases, cases);

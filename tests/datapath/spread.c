@@ -96,7 +96,8 @@ static unsigned int sources_count(struct lab *lab, struct spec *spec, size_t to,
 	return count;
 }
 
-static void source_is_the_flows(void **state)
+CASE(source_is_the_flows,
+     "conformance/F13 outer source: from the prefix, constant for a flow, spread over flows")
 {
 	static const enum forward_mode modes[] = {FORWARD_MODE_IPIP, FORWARD_MODE_GUE};
 	struct lab *lab = *state;
@@ -113,7 +114,8 @@ static void source_is_the_flows(void **state)
 	}
 }
 
-static void own_address_without_a_prefix(void **state)
+CASE(own_address_without_a_prefix,
+     "conformance/F13 outer source: the host's own address without a prefix")
 {
 	struct lab *lab = *state;
 	char source[INET6_ADDRSTRLEN];
@@ -127,12 +129,3 @@ static void own_address_without_a_prefix(void **state)
 		assert_string_equal(source, ends[to].from);
 	}
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/F13 outer source: from the prefix, constant for a flow, spread over flows",
-	     source_is_the_flows),
-	CASE("conformance/F13 outer source: the host's own address without a prefix",
-	     own_address_without_a_prefix),
-};
-
-CASE_TABLE(spread_cases, cases);

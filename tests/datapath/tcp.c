@@ -37,7 +37,8 @@ static void set_alive(struct lab *lab, uint32_t number, enum backend_state state
 	lab->backends[LAB_SERVICE_BACKENDS + number].state = (uint8_t)state;
 }
 
-static void connection_stays_on_one_backend(void **state)
+CASE(connection_stays_on_one_backend,
+     "conformance/tcp: SYN, ACK and data go to one backend while the pool changes")
 {
 	struct lab *lab = *state;
 
@@ -53,7 +54,8 @@ static void connection_stays_on_one_backend(void **state)
 	assert_int_equal(lab_send(lab, &fin), 0);
 }
 
-static void unknown_flow_follows_the_previous_owner(void **state)
+CASE(unknown_flow_follows_the_previous_owner,
+     "conformance/tcp: a flow without record follows its slot's previous owner and is pinned")
 {
 	struct lab *lab = *state;
 
@@ -67,7 +69,8 @@ static void unknown_flow_follows_the_previous_owner(void **state)
 	assert_int_equal(lab_flow_count(lab).from_previous, 1);
 }
 
-static void unknown_flow_goes_to_current_where_previous_is_dead(void **state)
+CASE(unknown_flow_goes_to_current_where_previous_is_dead,
+     "conformance/tcp: a dead backend is nobody's previous owner")
 {
 	struct lab *lab = *state;
 
@@ -78,7 +81,7 @@ static void unknown_flow_goes_to_current_where_previous_is_dead(void **state)
 	assert_int_equal(lab_flow_count(lab).from_previous, 0);
 }
 
-static void new_flow_goes_to_current(void **state)
+CASE(new_flow_goes_to_current, "conformance/tcp: a SYN goes to the current owner")
 {
 	struct lab *lab = *state;
 
@@ -88,7 +91,8 @@ static void new_flow_goes_to_current(void **state)
 	assert_int_equal(lab_send(lab, &ack), 1);
 }
 
-static void new_flow_goes_to_previous_where_current_is_dead(void **state)
+CASE(new_flow_goes_to_previous_where_current_is_dead,
+     "conformance/tcp: a SYN goes to the previous owner where there is no living current one")
 {
 	struct lab *lab = *state;
 
@@ -101,7 +105,8 @@ static void new_flow_goes_to_previous_where_current_is_dead(void **state)
 	assert_int_equal(lab_send(lab, &syn), 2);
 }
 
-static void dead_backends_flows_move_and_nobody_elses(void **state)
+CASE(dead_backends_flows_move_and_nobody_elses,
+     "conformance/tcp: the flows of a dead backend move, and nobody else's")
 {
 	struct spec other = ack;
 	struct lab *lab = *state;
@@ -123,7 +128,8 @@ static void dead_backends_flows_move_and_nobody_elses(void **state)
 	assert_int_equal(lab_send(lab, &ack), 2);
 }
 
-static void drain_sends_new_flows_elsewhere(void **state)
+CASE(drain_sends_new_flows_elsewhere,
+     "conformance/tcp: a drain sends new flows elsewhere and old ones stay")
 {
 	struct spec next = syn;
 	struct lab *lab = *state;
@@ -137,7 +143,8 @@ static void drain_sends_new_flows_elsewhere(void **state)
 	assert_int_equal(lab_send(lab, &ack), 0);
 }
 
-static void new_syn_of_an_old_flow_picks_afresh(void **state)
+CASE(new_syn_of_an_old_flow_picks_afresh,
+     "conformance/tcp: a SYN on the 5-tuple of an old flow picks afresh, in the same entry")
 {
 	struct lab *lab = *state;
 
@@ -157,7 +164,7 @@ static void new_syn_of_an_old_flow_picks_afresh(void **state)
 	assert_int_equal(lab_flow_count(lab).evicted_closing, 0);
 }
 
-static void retransmitted_syn_stays(void **state)
+CASE(retransmitted_syn_stays, "conformance/tcp: a retransmitted SYN stays where the first one went")
 {
 	struct lab *lab = *state;
 
@@ -172,7 +179,8 @@ static void retransmitted_syn_stays(void **state)
 	assert_int_equal(lab_send(lab, &syn), 1);
 }
 
-static void end_of_a_flow_keeps_late_packets(void **state)
+CASE(end_of_a_flow_keeps_late_packets,
+     "conformance/tcp: after FIN or RST late packets still arrive")
 {
 	const struct spec *const ends[] = {&fin, &rst};
 	struct lab *lab = *state;
@@ -191,7 +199,8 @@ static void end_of_a_flow_keeps_late_packets(void **state)
 	}
 }
 
-static void end_of_an_unknown_flow_leaves_nothing(void **state)
+CASE(end_of_an_unknown_flow_leaves_nothing,
+     "conformance/tcp: FIN or RST without record leaves none")
 {
 	struct lab *lab = *state;
 
@@ -203,7 +212,8 @@ static void end_of_an_unknown_flow_leaves_nothing(void **state)
 	assert_int_equal(lab_flow_count(lab).inserts, 0);
 }
 
-static void same_client_port_to_another_service(void **state)
+CASE(same_client_port_to_another_service,
+     "conformance/tcp: the same client port to another service is another flow")
 {
 	struct spec other = syn;
 	struct lab *lab = *state;
@@ -229,7 +239,8 @@ static void run_on(unsigned int cpu)
 	assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
 }
 
-static void flow_keeps_its_backend_on_another_cpu(void **state)
+CASE(flow_keeps_its_backend_on_another_cpu,
+     "conformance/tcp: a flow that moves to another CPU keeps its backend")
 {
 	struct lab *lab = *state;
 	cpu_set_t before;
@@ -250,7 +261,7 @@ static void flow_keeps_its_backend_on_another_cpu(void **state)
 	assert_int_equal(lab_backend_count(lab, 1, 0).packets, runs + 1);
 }
 
-static void syn_with_data_is_a_syn(void **state)
+CASE(syn_with_data_is_a_syn, "conformance/tcp: a SYN with data is a SYN")
 {
 	const struct spec open = {FLOW, .flags = FLAG_SYN, .payload_length = 100};
 	struct lab *lab = *state;
@@ -261,7 +272,7 @@ static void syn_with_data_is_a_syn(void **state)
 	assert_int_equal(lab_send(lab, &ack), 1);
 }
 
-static void weight_change_moves_no_live_flow(void **state)
+CASE(weight_change_moves_no_live_flow, "conformance/tcp: a change of weights moves no live flow")
 {
 	const uint32_t before[] = {100, 100, 100, 100}, after[] = {1, 400, 7, 90};
 	int backends[200];
@@ -284,7 +295,7 @@ static void weight_change_moves_no_live_flow(void **state)
 	}
 }
 
-static void reused_number_inherits_no_flow(void **state)
+CASE(reused_number_inherits_no_flow, "conformance/tcp: a purged entry's flow goes by its slot")
 {
 	struct lab *lab = *state;
 	uint64_t *entry;
@@ -300,7 +311,8 @@ static void reused_number_inherits_no_flow(void **state)
 	assert_int_equal(lab_send(lab, &ack), 1);
 }
 
-static void entry_of_another_service_is_no_match(void **state)
+CASE(entry_of_another_service_is_no_match,
+     "conformance/tcp: an entry with the same tag of another service is not taken or replaced")
 {
 	struct lab *lab = *state;
 	uint64_t hash = lab_hash(&ack);
@@ -315,40 +327,3 @@ static void entry_of_another_service_is_no_match(void **state)
 	assert_int_equal(flow_entry_backend(lab->flows[hash & (LAB_BUCKETS - 1)].entries[0]),
 			 2 * LAB_SERVICE_BACKENDS + 5);
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/tcp: SYN, ACK and data go to one backend while the pool changes",
-	     connection_stays_on_one_backend),
-	CASE("conformance/tcp: a flow without record follows its slot's previous owner and is pinned",
-	     unknown_flow_follows_the_previous_owner),
-	CASE("conformance/tcp: a dead backend is nobody's previous owner",
-	     unknown_flow_goes_to_current_where_previous_is_dead),
-	CASE("conformance/tcp: a SYN goes to the current owner", new_flow_goes_to_current),
-	CASE("conformance/tcp: a SYN goes to the previous owner where there is no living current one",
-	     new_flow_goes_to_previous_where_current_is_dead),
-	CASE("conformance/tcp: the flows of a dead backend move, and nobody else's",
-	     dead_backends_flows_move_and_nobody_elses),
-	CASE("conformance/tcp: a drain sends new flows elsewhere and old ones stay",
-	     drain_sends_new_flows_elsewhere),
-	CASE("conformance/tcp: a SYN on the 5-tuple of an old flow picks afresh, in the same entry",
-	     new_syn_of_an_old_flow_picks_afresh),
-	CASE("conformance/tcp: a retransmitted SYN stays where the first one went",
-	     retransmitted_syn_stays),
-	CASE("conformance/tcp: after FIN or RST late packets still arrive",
-	     end_of_a_flow_keeps_late_packets),
-	CASE("conformance/tcp: FIN or RST without record leaves none",
-	     end_of_an_unknown_flow_leaves_nothing),
-	CASE("conformance/tcp: the same client port to another service is another flow",
-	     same_client_port_to_another_service),
-	CASE("conformance/tcp: a flow that moves to another CPU keeps its backend",
-	     flow_keeps_its_backend_on_another_cpu),
-	CASE("conformance/tcp: a SYN with data is a SYN", syn_with_data_is_a_syn),
-	CASE("conformance/tcp: a change of weights moves no live flow",
-	     weight_change_moves_no_live_flow),
-	CASE("conformance/tcp: a purged entry's flow goes by its slot",
-	     reused_number_inherits_no_flow),
-	CASE("conformance/tcp: an entry with the same tag of another service is not taken or replaced",
-	     entry_of_another_service_is_no_match),
-};
-
-CASE_TABLE(tcp_cases, cases);

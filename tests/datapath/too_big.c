@@ -103,7 +103,8 @@ static enum verdict verdict_of(struct lab *lab, const struct spec *spec)
 	return result.verdict;
 }
 
-static void client_is_told(void **state)
+CASE(client_is_told,
+     "conformance/I8 too long for the tunnel: the VIP tells the client the MTU, v4 and v6")
 {
 	struct lab *lab = *state;
 
@@ -128,7 +129,7 @@ static void client_is_told(void **state)
 }
 
 /* Payloads of all residues: each carry of the sum comes up somewhere. */
-static void checksum_is_exact(void **state)
+CASE(checksum_is_exact, "conformance/I8 the checksum of such a message is exact")
 {
 	uint8_t payload[1500];
 	struct lab *lab = *state;
@@ -156,7 +157,7 @@ static void checksum_is_exact(void **state)
 	}
 }
 
-static void limit_is_exact(void **state)
+CASE(limit_is_exact, "conformance/I8 the limit is exact, and padding does not count")
 {
 	struct spec spec = {FROM4, .payload_length = 1440, .whole = true};
 	struct spec spec6 = {FROM6, .payload_length = 1420};
@@ -180,7 +181,7 @@ static void limit_is_exact(void **state)
 	check_told(lab, &spec, 1480);
 }
 
-static void no_ipv6_mtu_is_below_1280(void **state)
+CASE(no_ipv6_mtu_is_below_1280, "conformance/I8 no MTU below 1280 is told to IPv6")
 {
 	struct spec spec = {FROM6, .payload_length = 1221};
 	struct lab *lab = *state;
@@ -192,7 +193,8 @@ static void no_ipv6_mtu_is_below_1280(void **state)
 	assert_int_equal(verdict_of(lab, &spec), VERDICT_DROP_TOO_BIG);
 }
 
-static void without_df_it_is_dropped(void **state)
+CASE(without_df_it_is_dropped,
+     "conformance/I9 without DF it is dropped and counted, and goes through in fragments")
 {
 	struct spec spec = {FROM4, .payload_length = UDP4_1500, .protocol = IPPROTO_UDP};
 	struct lab *lab = *state;
@@ -214,7 +216,8 @@ static void without_df_it_is_dropped(void **state)
 	assert_int_equal(verdict_of(lab, &spec), VERDICT_FORWARD_IPIP);
 }
 
-static void some_are_never_told(void **state)
+CASE(some_are_never_told,
+     "conformance/I8 ICMP errors and senders that are no host get no such message")
 {
 	static const char *const sources[] = {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.1.1.1",
 					      VIP4};
@@ -240,7 +243,7 @@ static void some_are_never_told(void **state)
 	assert_int_equal(verdict_of(lab, &spec), VERDICT_DROP_TOO_BIG);
 }
 
-static void errors_are_limited(void **state)
+CASE(errors_are_limited, "conformance/I11 such messages are limited")
 {
 	const struct spec spec = {FROM4, .payload_length = TCP4_1500, .whole = true};
 	struct lab *lab = *state;
@@ -260,18 +263,3 @@ static void errors_are_limited(void **state)
 	assert_int_equal(verdict, VERDICT_DROP_ERROR_LIMIT);
 	assert_true(told >= 10);
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/I8 too long for the tunnel: the VIP tells the client the MTU, v4 and v6",
-	     client_is_told),
-	CASE("conformance/I8 the checksum of such a message is exact", checksum_is_exact),
-	CASE("conformance/I8 the limit is exact, and padding does not count", limit_is_exact),
-	CASE("conformance/I8 no MTU below 1280 is told to IPv6", no_ipv6_mtu_is_below_1280),
-	CASE("conformance/I8 ICMP errors and senders that are no host get no such message",
-	     some_are_never_told),
-	CASE("conformance/I9 without DF it is dropped and counted, and goes through in fragments",
-	     without_df_it_is_dropped),
-	CASE("conformance/I11 such messages are limited", errors_are_limited),
-};
-
-CASE_TABLE(too_big_cases, cases);

@@ -30,7 +30,8 @@ static void change(struct lab *lab, uint32_t current, uint32_t previous, uint32_
 	lab->services[1].table = table_word(table_line(word), 2, tick);
 }
 
-static void flow_stays_after_a_change(void **state)
+CASE(flow_stays_after_a_change,
+     "conformance/udp: a flow's second packet stays after a pool change, v4 and v6")
 {
 	const struct spec ipv6 = {.from = "2001:db8:5::5",
 				  .to = "2001:db8:80::80",
@@ -53,7 +54,8 @@ static void flow_stays_after_a_change(void **state)
 	assert_int_equal(flow_entry_state(*lab_entry(lab, &datagram)), FLOW_PROVEN);
 }
 
-static void unknown_flow_stays_on_previous_during_grace(void **state)
+CASE(unknown_flow_stays_on_previous_during_grace,
+     "conformance/udp: an unknown flow stays on the previous owner during grace")
 {
 	struct lab *lab = *state;
 
@@ -64,7 +66,8 @@ static void unknown_flow_stays_on_previous_during_grace(void **state)
 	assert_int_equal(lab_flow_count(lab).from_previous, 1);
 }
 
-static void unknown_flow_goes_to_current_after_grace(void **state)
+CASE(unknown_flow_goes_to_current_after_grace,
+     "conformance/udp: after grace an unknown flow goes to the current owner")
 {
 	struct lab *lab = *state;
 
@@ -75,7 +78,8 @@ static void unknown_flow_goes_to_current_after_grace(void **state)
 	assert_int_equal(lab_flow_count(lab).from_previous, 0);
 }
 
-static void flow_of_a_dead_backend_moves(void **state)
+CASE(flow_of_a_dead_backend_moves,
+     "conformance/udp: the next packet of a dead backend's flow moves")
 {
 	struct lab *lab = *state;
 
@@ -89,7 +93,7 @@ static void flow_of_a_dead_backend_moves(void **state)
 	assert_int_equal(lab_send(lab, &datagram), 1);
 }
 
-static void port_zero_is_a_port(void **state)
+CASE(port_zero_is_a_port, "conformance/udp: port 0 is a port like others")
 {
 	const struct spec from_zero = {.from = "203.0.113.5", .to = VIP, .port = 443, UDP};
 	struct lab *lab = *state;
@@ -113,7 +117,8 @@ static int send_quic(struct lab *lab, uint8_t first, uint8_t version, int length
 	return lab_send(lab, &spec);
 }
 
-static void quic_openers_count_as_a_syn(void **state)
+CASE(quic_openers_count_as_a_syn,
+     "conformance/udp: a QUIC Initial or 0-RTT packet counts as a SYN, if asked for")
 {
 	struct lab *lab = *state;
 
@@ -131,7 +136,8 @@ static void quic_openers_count_as_a_syn(void **state)
 	assert_int_equal(send_quic(lab, 0xc3, 1, 4), 0);  /* cut within the version */
 }
 
-static void quic_opener_of_a_known_flow_stays(void **state)
+CASE(quic_opener_of_a_known_flow_stays,
+     "conformance/udp: a QUIC Initial packet of a known flow stays")
 {
 	const uint8_t payload[] = {0xc3, 0, 0, 0, 1, 8};
 	const struct spec initial = {FLOW, UDP, .payload = payload, .payload_length = 6};
@@ -144,21 +150,3 @@ static void quic_opener_of_a_known_flow_stays(void **state)
 	assert_int_equal(lab_send(lab, &initial), 0);
 	assert_int_equal(lab_send(lab, &datagram), 0);
 }
-
-static const struct CMUnitTest cases[] = {
-	CASE("conformance/udp: a flow's second packet stays after a pool change, v4 and v6",
-	     flow_stays_after_a_change),
-	CASE("conformance/udp: an unknown flow stays on the previous owner during grace",
-	     unknown_flow_stays_on_previous_during_grace),
-	CASE("conformance/udp: after grace an unknown flow goes to the current owner",
-	     unknown_flow_goes_to_current_after_grace),
-	CASE("conformance/udp: the next packet of a dead backend's flow moves",
-	     flow_of_a_dead_backend_moves),
-	CASE("conformance/udp: port 0 is a port like others", port_zero_is_a_port),
-	CASE("conformance/udp: a QUIC Initial or 0-RTT packet counts as a SYN, if asked for",
-	     quic_openers_count_as_a_syn),
-	CASE("conformance/udp: a QUIC Initial packet of a known flow stays",
-	     quic_opener_of_a_known_flow_stays),
-};
-
-CASE_TABLE(udp_cases, cases);
