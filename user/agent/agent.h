@@ -19,6 +19,7 @@
 #include "model/cause.h"
 #include "model/config.h"
 
+struct children;
 struct fragments;
 struct drains;
 struct http_server;
@@ -33,6 +34,7 @@ struct agent {
 	struct nexthops *nexthops;
 	struct sweeper *sweeper;
 	struct fragments *fragments;
+	struct children *children; /* by which provisioners run */
 	struct scaler *scaler;
 	struct http_server *api, *metrics;
 	struct drains *drains;

@@ -11,6 +11,7 @@
 
 #include "agent/api.h"
 #include "agent/api_http.h"
+#include "agent/child.h"
 #include "agent/dataplane_maps.h"
 #include "agent/fragment.h"
 #include "agent/guard.h"
@@ -200,6 +201,9 @@ static int parts_start(struct agent *agent, struct error *error)
 	err = servers_start(agent, error);
 	if (err)
 		return err;
+	err = children_new(agent->loop, &agent->children, error);
+	if (err)
+		return err;
 	err = scaler_start(agent, &agent->scaler, error);
 	if (err)
 		return err;
@@ -263,6 +267,7 @@ void agent_stop(struct agent *agent)
 void agent_free(struct agent *agent)
 {
 	scaler_free(agent->scaler);
+	children_free(agent->children);
 	dataplane_close(agent->dataplane);
 	desired_free(agent->desired);
 	config_free(agent->config);

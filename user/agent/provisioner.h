@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Calls of provisioners: one verb, a JSON object in, a JSON object out; docs/API.md has the
- * contract. Nothing else in sluice runs child processes.
- */
+/* Calls of provisioners: one verb, a JSON object in, one out; docs/API.md has the contract. */
 #ifndef AGENT_PROVISIONER_H
 #define AGENT_PROVISIONER_H
 
 #include <jansson.h>
 #include <stdint.h>
-#include <uv.h>
 
-#include "base/error.h"
+#include "agent/child.h"
 
 enum provisioner_outcome {
 	PROVISIONER_DONE = 0,
@@ -44,14 +40,12 @@ typedef void (*provisioner_done_fn)(void *context, const struct provisioner_resu
  * from the loop, never from here, unless the call is cancelled first. The call frees itself
  * after that. Returns it, or NULL when out of memory.
  */
-struct provisioner_call *provisioner_start(uv_loop_t *loop, const char *path, const char *verb,
-					   const json_t *input, uint64_t timeout_ms,
-					   provisioner_done_fn done, void *context);
+struct provisioner_call *provisioner_start(struct children *children, const char *path,
+					   const char *verb, const json_t *input,
+					   uint64_t timeout_ms, provisioner_done_fn done,
+					   void *context);
 
-/*
- * provisioner_cancel - kill its process group; done will not be called. The call frees itself
- * from the loop. Takes NULL.
- */
+/* provisioner_cancel - kill its process group; done will not be called. Takes NULL. */
 void provisioner_cancel(struct provisioner_call *call);
 
 #endif

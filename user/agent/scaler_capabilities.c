@@ -144,7 +144,7 @@ void capabilities_run(struct scaled *scaled, const struct pool *pool, uint64_t n
 		return;
 	input = json_pack("{ss,sO}", "owner", agent->config->owner, "spec", scale->options);
 	if (input && ask->provisioner)
-		ask->call = provisioner_start(agent->loop, ask->provisioner,
+		ask->call = provisioner_start(agent->children, ask->provisioner,
 					      scaler_verb_names[SCALER_VERB_CAPABILITIES], input,
 					      scale->call_timeout_ms, ask_done, scaled);
 	json_decref(input);

@@ -361,7 +361,7 @@ static void job_call(struct job *job)
 		json_object_set_new(input, "service", service_json(target.service));
 	log_debug("%s %s by %s", scaler_verb_names[job->verb], job->name, target.provisioner);
 	if (input)
-		job->call = provisioner_start(agent->loop, target.provisioner,
+		job->call = provisioner_start(agent->children, target.provisioner,
 					      scaler_verb_names[job->verb], input,
 					      target.timeout_ms, call_done, job);
 	if (!job->call)
@@ -569,7 +569,7 @@ void list_run(struct scaled *scaled, const struct pool *pool, uint64_t now_ms)
 	input = json_pack("{ss,so}", "owner", agent->config->owner, "spec",
 			  spec_json(scale->options));
 	if (input)
-		scaled->list = provisioner_start(agent->loop, scale->provisioner,
+		scaled->list = provisioner_start(agent->children, scale->provisioner,
 						 scaler_verb_names[SCALER_VERB_LIST], input,
 						 scale->call_timeout_ms, list_done, scaled);
 	json_decref(input);
