@@ -362,7 +362,7 @@ static void random_change(struct state *state, uint64_t *random)
 	case 3:
 	case 4:
 	default:
-		backend = (struct backend_config){name, address, 0, 100};
+		backend = (struct backend_config){.name = name, .address = address, .weight = 100};
 		state_backend_add(state, service, &backend, ORIGIN_RUNTIME, &error);
 		break;
 	case 5:

@@ -387,6 +387,42 @@ static void reload_moves_blocks(void **context)
 	state_free(state);
 }
 
+static void reload_drains(void **context)
+{
+	struct state *state = state_new(&limits_small);
+	struct pool_backend *w1;
+	struct web web;
+
+	(void)context;
+	web_make(&web);
+	web.backends[1].drain = true;
+	apply(state, &web);
+	assert_int_equal(backend_of(state, "web", "w2")->life, LIFE_DRAINING);
+	assert_int_not_equal(backend_of(state, "web", "w2")->number, NO_NUMBER);
+	/* A person's word stays until the config says something else about that very field. */
+	assert_int_equal(state_backend_undrain(state, "web", "w2", NULL), 0);
+	assert_int_equal(state_backend_drain(state, "web", "w1", 99, NULL), 0);
+	web.backends[0].weight = 7;
+	apply(state, &web);
+	assert_int_equal(backend_of(state, "web", "w2")->life, LIFE_ACTIVE);
+	w1 = backend_of(state, "web", "w1");
+	assert_int_equal(w1->life, LIFE_DRAINING);
+	/* The config says what a person said before: his deadline stays. */
+	web.backends[0].drain = true;
+	apply(state, &web);
+	assert_int_equal(backend_of(state, "web", "w1")->deadline_ms, 99);
+	assert_int_equal(state_backend_drained(state, "web", "w1", NULL), 0);
+	apply(state, &web);
+	assert_int_equal(backend_of(state, "web", "w1")->life, LIFE_DRAINED);
+	web.backends[0].drain = web.backends[1].drain = false;
+	apply(state, &web);
+	w1 = backend_of(state, "web", "w1");
+	assert_int_equal(w1->life, LIFE_ACTIVE);
+	assert_int_equal(w1->deadline_ms, 0);
+	assert_int_not_equal(w1->number, NO_NUMBER);
+	state_free(state);
+}
+
 static void reload_config_wins(void **context)
 {
 	struct state *state = state_new(&limits_small);
@@ -438,6 +474,7 @@ static const struct CMUnitTest cases[] = {
 	CASE(drained_and_back, "unit/state: a drained backend can come back, with a new number"),
 	CASE(reload_changes_nothing, "unit/state: the same config again changes nothing"),
 	CASE(reload_keeps_runtime, "unit/state: run-time changes survive a reload"),
+	CASE(reload_drains, "unit/state: a drain of the config, and a person's beside it"),
 	CASE(reload_follows_config, "unit/state: a reload follows addresses, names and weights"),
 	CASE(reload_moves_blocks, "unit/state: a new port or table size keeps the pool"),
 	CASE(reload_config_wins, "unit/state: the config wins over services added at run time"),

@@ -31,6 +31,7 @@ struct backend_config {
 	struct ip address;
 	uint16_t port;   /* host order; 0 = the service's */
 	uint32_t weight; /* 0..SLUICE_WEIGHT_MAX */
+	bool drain;      /* no new flows; existing ones stay until it is removed */
 };
 
 enum scale_signal {

@@ -144,6 +144,8 @@ static json_t *backends_to_json(const struct service_config *service)
 
 		if (object && backend->port)
 			json_object_set_new(object, "port", json_integer(backend->port));
+		if (object && backend->drain)
+			json_object_set_new(object, "drain", json_true());
 		json_array_append_new(list, object);
 	}
 	return list;

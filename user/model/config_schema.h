@@ -35,7 +35,7 @@ struct raw_interface {
 };
 
 struct raw_backend {
-	char *name, *address, *port, *weight;
+	char *name, *address, *port, *weight, *drain;
 };
 
 struct raw_autoscale {

@@ -40,6 +40,7 @@ struct pool_backend {
 	uint16_t port;           /* host order; 0 = the service's */
 	uint32_t weight;         /* configured */
 	uint32_t weight_runtime; /* set by a person; NO_WEIGHT = not set */
+	bool drain; /* configured; what is in force is in life, which a person may change */
 	enum origin origin;
 	enum lifecycle life;
 	uint64_t deadline_ms; /* LIFE_DRAINING: its end, ms since 1970 by wall clock; 0 = never */

@@ -146,6 +146,22 @@ static void backends_drop(struct pool *pool, const struct service_config *wanted
 	}
 }
 
+/* The config says something else about draining than before: so it is, whatever a person said. */
+static int drain_follow(struct pool *pool, struct pool_backend *now, bool drain,
+			struct error *error)
+{
+	if (now->drain == drain)
+		return 0;
+	now->drain = drain;
+	if (drain && now->life == LIFE_ACTIVE) {
+		now->life = LIFE_DRAINING;
+		now->deadline_ms = 0;
+	}
+	if (!drain && (now->life == LIFE_DRAINING || now->life == LIFE_DRAINED))
+		return pool_backend_undrain(pool, now, error);
+	return 0;
+}
+
 static int backends_follow(struct pool *pool, const struct service_config *wanted,
 			   struct error *error)
 {
@@ -165,6 +181,9 @@ static int backends_follow(struct pool *pool, const struct service_config *wante
 			now->weight = backend->weight;
 			now->weight_runtime = NO_WEIGHT;
 		}
+		code = drain_follow(pool, now, backend->drain, error);
+		if (code)
+			return code;
 	}
 	return 0;
 }

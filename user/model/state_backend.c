@@ -195,7 +195,8 @@ int pool_backend_add(struct pool *pool, const struct backend_config *backend, en
 	added->port = backend->port;
 	added->weight = backend->weight;
 	added->origin = origin;
-	added->life = LIFE_ACTIVE;
+	added->drain = backend->drain;
+	added->life = backend->drain ? LIFE_DRAINING : LIFE_ACTIVE;
 	pool->backend_count++;
 	return 0;
 }
@@ -270,6 +271,22 @@ int state_backend_drained(struct state *state, const char *service, const char *
 	return 0;
 }
 
+int pool_backend_undrain(struct pool *pool, struct pool_backend *backend, struct error *error)
+{
+	int code = 0;
+
+	if (backend->life == LIFE_DRAINED) {
+		code = address_check(pool, backend->name, &backend->address, error);
+		if (!code)
+			code = pool_number_take(pool, backend, error);
+	}
+	if (!code) {
+		backend->life = LIFE_ACTIVE;
+		backend->deadline_ms = 0;
+	}
+	return code;
+}
+
 int state_backend_undrain(struct state *state, const char *service, const char *name,
 			  struct error *error)
 {
@@ -283,16 +300,7 @@ int state_backend_undrain(struct state *state, const char *service, const char *
 		return error_set(error, -EINVAL,
 				 "backend %s: is %s, not draining; nothing to take back", name,
 				 lifecycle_names[backend->life]);
-	if (backend->life == LIFE_DRAINED) {
-		code = address_check(pool, name, &backend->address, error);
-		if (!code)
-			code = pool_number_take(pool, backend, error);
-		if (code)
-			return code;
-	}
-	backend->life = LIFE_ACTIVE;
-	backend->deadline_ms = 0;
-	return 0;
+	return pool_backend_undrain(pool, backend, error);
 }
 
 int state_backend_weight(struct state *state, const char *service, const char *name,

@@ -24,6 +24,8 @@ static json_t *backend_to_json(const struct pool_backend *backend)
 	if (backend->weight_runtime != NO_WEIGHT)
 		json_object_set_new(object, "weight_runtime",
 				    json_integer(backend->weight_runtime));
+	if (backend->drain)
+		json_object_set_new(object, "drain", json_true());
 	if (backend->number != NO_NUMBER)
 		json_object_set_new(object, "number", json_integer(backend->number));
 	if (backend->note)
@@ -185,6 +187,7 @@ static void read_backend(struct reader *reader, const json_t *object, const stru
 	if (json_object_get(object, "weight_runtime"))
 		backend->weight_runtime =
 			read_u32(reader, object, "weight_runtime", SLUICE_WEIGHT_MAX);
+	backend->drain = json_is_true(json_object_get(object, "drain"));
 	backend->origin = read_word(reader, object, "origin", origin_names);
 	backend->life = read_word(reader, object, "state", lifecycle_names);
 	backend->deadline_ms = read_number(reader, object, "deadline_ms", INT64_MAX, 0);

@@ -44,6 +44,8 @@ int pool_backend_add(struct pool *pool, const struct backend_config *backend, en
 		     struct error *error);
 /* pool_backend_remove - retire its number and close the gap in the list. */
 void pool_backend_remove(struct pool *pool, struct pool_backend *backend);
+/* pool_backend_undrain - of one that drains or has drained: active again, with a number. */
+int pool_backend_undrain(struct pool *pool, struct pool_backend *backend, struct error *error);
 void pool_backend_clear(struct pool_backend *backend);
 
 #endif
