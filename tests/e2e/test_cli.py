@@ -5,9 +5,9 @@ import json
 import os
 import pty
 import socket
-import subprocess
 
 from lib.cases import case
+from lib.command import sluice, succeeds, usage_error
 from lib.fake_agent import fake_agent
 
 BACKEND = {
@@ -51,36 +51,6 @@ SCALE = {
     "draining": 0, "deleting": 0, "why": "up", "text": "2346 packets/s need 3 backends",
     "provisioner": "/bin/true",
 }  # fmt: skip
-
-
-def sluice(context, *words, agent=None, stdin=None, env=None, stdout=subprocess.PIPE):
-    where = ["--socket", agent.socket] if agent else []
-    done = subprocess.run(
-        [context.build / "sluice", *where, *words],
-        input=stdin,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=60,
-        env=os.environ | (env or {}),
-    )
-    context.log(f"sluice {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
-    return done
-
-
-def succeeds(context, *words, **options):
-    done = sluice(context, *words, **options)
-    assert done.returncode == 0
-    return done
-
-
-def usage_error(context, *words, says, **options):
-    """A wrong usage: exit status 2, one line on stderr, nothing on stdout."""
-    done = sluice(context, *words, **options)
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("sluice: ") and done.stderr.count("\n") == 1
-    for text in [says] if isinstance(says, str) else says:
-        assert text in done.stderr, text
 
 
 def columns(text, *titles):

@@ -353,11 +353,18 @@ static void interfaces_restore(struct agent *agent, const struct dataplane_inter
 	}
 }
 
-static int apply_edit(struct desired *draft, void *context, struct error *error)
+int agent_apply_edit(struct desired *draft, void *context, struct error *error)
 {
 	int err = state_apply(draft->state, context, error);
 
 	return err ? err : guard_apply(draft->guard, context, error);
+}
+
+int agent_apply_check(const struct agent *agent, const struct config *config, struct error *error)
+{
+	int err = fixed_check(agent->config, config, error);
+
+	return err ? err : interfaces_check(config, error);
 }
 
 int agent_apply(struct agent *agent, const struct change_cause *cause, struct config *config,
@@ -366,10 +373,8 @@ int agent_apply(struct agent *agent, const struct change_cause *cause, struct co
 	struct dataplane_interface before[INTERFACES_MAX];
 	struct config *old = agent->config;
 	size_t count;
-	int err = fixed_check(old, config, error);
+	int err = agent_apply_check(agent, config, error);
 
-	if (!err)
-		err = interfaces_check(config, error);
 	if (err)
 		goto out;
 	count = dataplane_interfaces(agent->dataplane, before, INTERFACES_MAX);
@@ -378,7 +383,7 @@ int agent_apply(struct agent *agent, const struct change_cause *cause, struct co
 	agent->config = config;
 	err = interfaces_attach(agent, error);
 	if (!err)
-		err = agent_change(agent, cause, apply_edit, config, ret_outcome, error);
+		err = agent_change(agent, cause, agent_apply_edit, config, ret_outcome, error);
 	if (err) {
 		interfaces_restore(agent, before, count);
 		agent->config = old;

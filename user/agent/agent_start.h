@@ -15,6 +15,12 @@ int agent_save(struct agent *agent, const struct desired *desired, struct error 
 int agent_execute(struct agent *agent, const struct plan *plan, struct plan_outcome *ret_outcome,
 		  struct error *error);
 
+/* agent_apply_check - whether a running agent can follow the config, as far as can be told before. */
+int agent_apply_check(const struct agent *agent, const struct config *config, struct error *error);
+
+/* agent_apply_edit - the edit that follows a whole config; context is that. */
+int agent_apply_edit(struct desired *draft, void *context, struct error *error);
+
 /* agent_retired_any - whether numbers wait for a purge of the flow table. */
 bool agent_retired_any(const struct state *state);
 

@@ -170,6 +170,7 @@ struct route {
 static const struct route routes[] = {
 	{"/v1/status", "GET, HEAD", {[METHOD_GET] = status_get}, false},
 	{"/v1/config", "POST", {[METHOD_POST] = api_config_post}, true},
+	{"/v1/plan", "POST", {[METHOD_POST] = api_plan_post}, true},
 	{"/v1/services",
 	 "GET, HEAD, POST",
 	 {[METHOD_GET] = services_get, [METHOD_POST] = api_service_post},

@@ -51,6 +51,9 @@ int api_resume_post(struct api_call *call, struct error *error);
 int api_interface_put(struct api_call *call, struct error *error);
 int api_interface_delete(struct api_call *call, struct error *error);
 
+/* api_plan.c */
+int api_plan_post(struct api_call *call, struct error *error);
+
 /* api_decap.c */
 int api_decap_get(struct api_call *call, struct error *error);
 int api_decap_put(struct api_call *call, struct error *error);

@@ -107,6 +107,13 @@ int dataplane_execute(struct dataplane *dataplane, const struct plan *plan,
 		      struct plan_outcome *ret_outcome, struct error *error);
 
 /*
+ * dataplane_table_foresee - how many slots of the pool would change their owner if its table were
+ * published now: what dataplane_execute will count. Writes nothing. Returns 0 or -errno.
+ */
+int dataplane_table_foresee(const struct dataplane *dataplane, const struct pool *pool,
+			    uint32_t *ret_moved, struct error *error);
+
+/*
  * dataplane_prune - remove from adopted maps what the state does not name: keys first, then
  * services, then backends. Returns 0 or -errno.
  */

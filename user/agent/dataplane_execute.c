@@ -268,6 +268,32 @@ static int table_make(const struct dataplane *dataplane, const struct pool *pool
 	return code;
 }
 
+static int table_fail(const struct pool *pool, int code, struct error *error)
+{
+	return error_set(
+		error, code, "service %s: cannot build the slot table: %s", pool->service->name,
+		code == -EINVAL ? "two backends have the same address and port" : strerror(-code));
+}
+
+int dataplane_table_foresee(const struct dataplane *dataplane, const struct pool *pool,
+			    uint32_t *ret_moved, struct error *error)
+{
+	uint64_t old_table = table_now(dataplane, pool);
+	uint32_t *words;
+	int code;
+
+	*ret_moved = pool->slot_count;
+	if (!old_table)
+		return 0;
+	words = malloc(pool->slot_count * sizeof(*words));
+	code = words ? table_make(dataplane, pool,
+				  dataplane->maps.slots[table_line(old_table)].slots, words,
+				  ret_moved)
+		     : -ENOMEM;
+	free(words);
+	return code ? table_fail(pool, code, error) : 0;
+}
+
 static int table_change(struct dataplane *dataplane, const struct pool *pool,
 			struct plan_outcome *outcome, struct error *error)
 {
@@ -281,10 +307,7 @@ static int table_change(struct dataplane *dataplane, const struct pool *pool,
 
 	if (code) {
 		free(words);
-		return error_set(error, code, "service %s: cannot build the slot table: %s",
-				 pool->service->name,
-				 code == -EINVAL ? "two backends have the same address and port"
-						 : strerror(-code));
+		return table_fail(pool, code, error);
 	}
 	loads_write(dataplane, pool);
 	if (!old_words || memcmp(words, old_words, size) != 0) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The verbs on whole configurations: "apply" and "config check". */
+/* The verbs "config ...": what can be done with a whole configuration without changing anything. */
 #include "model/config.h"
 
 #include <errno.h>
@@ -11,30 +11,6 @@
 #include "cli/output.h"
 
 #define CONFIG_SIZE_MAX (16u << 20)
-
-static int apply_run(struct call *call, struct error *error)
-{
-	const char *path = call_text(call, "--file");
-	char *text = NULL, *name = NULL, target[1536];
-	json_t *answer = NULL;
-	size_t length;
-	int code = file_read(path, CONFIG_SIZE_MAX, &text, &length, error);
-
-	if (code)
-		return code;
-	name = client_escape(path);
-	snprintf(target, sizeof(target), "/v1/config?name=%s", name ? name : "config");
-	code = client_send(call, "POST", target, text, length, &answer, error);
-	if (!code && call->json)
-		code = print_json(answer, error);
-	else if (!code)
-		talk("%s: applied, %.0f steps, %.0f slots moved", path,
-		     field_number(answer, "steps"), field_number(answer, "slots_moved"));
-	json_decref(answer);
-	free(name);
-	free(text);
-	return code;
-}
 
 static int check_run(struct call *call, struct error *error)
 {
@@ -63,21 +39,6 @@ static int check_run(struct call *call, struct error *error)
 }
 
 const struct verb config_verbs[] = {
-	{
-		.name = "apply",
-		.summary = "make a whole config take effect: all of it, or nothing",
-		.example = "sluice apply -f /etc/sluice/sluice.yaml",
-		.parameters =
-			{
-				{.name = "--file",
-				 .letter = 'f',
-				 .value = "FILE",
-				 .kind = PARAMETER_TEXT,
-				 .required = true,
-				 .help = "the config; - is standard input"},
-			},
-		.run = apply_run,
-	},
 	{
 		.name = "config check",
 		.summary = "check a config file without an agent",

@@ -94,5 +94,5 @@ int main(int argc, char **argv)
 	}
 	if (code)
 		fprintf(stderr, "sluice: %s\n", error.text);
-	return code == -EINVAL ? EXIT_USAGE : code ? EXIT_FAILURE : EXIT_SUCCESS;
+	return code == -EINVAL ? EXIT_USAGE : code ? EXIT_FAILURE : call.status;
 }

@@ -9,7 +9,10 @@
 
 #include "base/error.h"
 
+/* The statuses that are no failure of the command itself; 'sluice --help' names all. */
 #define EXIT_USAGE     2
+#define EXIT_DIFFERENT 3 /* plan, diff: there is something to report; doctor: warnings */
+#define EXIT_TROUBLE   4 /* doctor: errors */
 
 #define PARAMETERS_MAX 24
 
@@ -63,6 +66,7 @@ struct call {
 	const char *socket;
 	bool json;
 	bool colour;
+	int status;                          /* exit status of a success; EXIT_SUCCESS at first */
 	struct value values[PARAMETERS_MAX]; /* in the order of the verb's parameters */
 };
 
@@ -81,7 +85,8 @@ int call_parse(struct call *call, int count, char **words, struct error *error);
 
 /* The verbs by subject, each array ends with one that has no name. */
 extern const struct verb status_verbs[], interface_verbs[], service_verbs[], backend_verbs[],
-	config_verbs[], scale_verbs[], flows_verbs[], guard_verbs[], decap_verbs[], help_verbs[];
+	plan_verbs[], config_verbs[], scale_verbs[], flows_verbs[], guard_verbs[], decap_verbs[],
+	help_verbs[];
 extern const struct verb *const all_verbs[]; /* ends with NULL */
 
 #define PARAMETER_SERVICE                                                                 \
