@@ -335,6 +335,18 @@ static size_t active_count(const struct pool *pool)
 	return count;
 }
 
+static int tracking_turn(struct state *draft, const char *name)
+{
+	struct pool *pool;
+	struct error error;
+	int code = state_pool_edit(draft, name, &pool, &error);
+
+	if (!code)
+		pool_service_edit(pool)->tracking =
+			pool->service->tracking == TRACKING_FULL ? TRACKING_MINIMAL : TRACKING_FULL;
+	return code;
+}
+
 /* Returns 0, or -ENOENT if there is nothing now that could be changed in this way. */
 static int change_make(struct rig *rig, struct state *draft, uint32_t service, uint32_t kind)
 {
@@ -363,9 +375,7 @@ static int change_make(struct rig *rig, struct state *draft, uint32_t service, u
 	case 5:
 		return spare ? state_backend_remove(draft, name, active->name, &error) : -ENOENT;
 	default:
-		pool->service->tracking =
-			pool->service->tracking == TRACKING_FULL ? TRACKING_MINIMAL : TRACKING_FULL;
-		return 0;
+		return tracking_turn(draft, name);
 	}
 }
 
@@ -396,7 +406,7 @@ void rig_purge(struct rig *rig, uint32_t tick)
 {
 	sweep_pass(rig, tick);
 	sweep_pass(rig, tick);
-	state_purged(rig->state);
+	assert_int_equal(state_purged(rig->state), 0);
 }
 
 uint32_t rig_unsettled(const struct rig *rig, bool full_only)

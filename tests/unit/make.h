@@ -64,10 +64,25 @@ static inline void backend_add(struct state *state, const char *service, const c
 		fail_msg("%s", error.text);
 }
 
-static inline struct pool_backend *backend_of(const struct state *state, const char *service,
-					      const char *name)
+static inline struct pool *pool_edit(struct state *state, const char *service)
 {
-	struct pool_backend *backend = pool_backend(state_pool(state, service), name);
+	struct pool *pool = NULL;
+	struct error error;
+
+	if (state_pool_edit(state, service, &pool, &error))
+		fail_msg("%s", error.text);
+	return pool;
+}
+
+static inline struct service_config *service_edit(struct state *state, const char *service)
+{
+	return pool_service_edit(pool_edit(state, service));
+}
+
+static inline const struct pool_backend *backend_of(const struct state *state, const char *service,
+						    const char *name)
+{
+	const struct pool_backend *backend = pool_backend(state_pool(state, service), name);
 
 	assert_non_null(backend);
 	return backend;

@@ -45,7 +45,7 @@ static void blocks_wait_for_purge(void **context)
 	assert_int_equal(state_pool(state, "c")->id, 2);
 	assert_int_equal(state_pool(state, "c")->backend_base, 28);
 	assert_int_equal(state_pool(state, "c")->slot_line[0], 1024);
-	state_purged(state);
+	assert_int_equal(state_purged(state), 0);
 	service_add(state, "d", "192.0.2.4", 8);
 	assert_int_equal(state_pool(state, "d")->id, 0);
 	assert_int_equal(state_pool(state, "d")->backend_base, 0);
@@ -66,7 +66,7 @@ static void numbers_wait_for_purge(void **context)
 		backend_add(state, "a", "w", "10.0.0.1");
 		assert_int_equal(backend_of(state, "a", "w")->number, number);
 		if (number == 2)
-			state_purged(state);
+			assert_int_equal(state_purged(state), 0);
 		assert_int_equal(state_backend_remove(state, "a", "w", NULL), 0);
 	}
 	/* 0 and 1 were purged and come back after the fresh ones; 2, 3, 4 wait. */
@@ -85,7 +85,7 @@ static void numbers_wait_for_purge(void **context)
 			       "flows of removed backends are gone; try again later or raise "
 			       "backends_max");
 	assert_null(pool_backend(state_pool(state, "a"), "w"));
-	state_purged(state);
+	assert_int_equal(state_purged(state), 0);
 	backend_add(state, "a", "w", "10.0.0.1");
 	assert_int_equal(backend_of(state, "a", "w")->number, 0);
 	state_free(state);
@@ -185,7 +185,7 @@ static void backends_refused(void **context)
 	assert_refused(state_backend_remove(state, "a", "w9", &error), -ENOENT, &error,
 		       "backend w9: service a has none of this name; 'sluice backend ls a' lists "
 		       "those that it has");
-	state_pool(state, "a")->service->mode = FORWARD_MODE_NAT;
+	service_edit(state, "a")->mode = FORWARD_MODE_NAT;
 	backend = backend_make("w2", "2001:db8::2", 100);
 	assert_refused(state_backend_add(state, "a", &backend, ORIGIN_RUNTIME, &error), -EINVAL,
 		       &error,
@@ -203,7 +203,7 @@ static void life_of_a_backend(void **context)
 {
 	struct state *state = state_new(&limits_small);
 	struct ip address = ip_make("10.0.0.9");
-	struct pool_backend *backend;
+	const struct pool_backend *backend;
 	struct error error;
 
 	(void)context;
@@ -240,7 +240,7 @@ static void life_of_a_backend(void **context)
 	assert_int_equal(state_backend_deleting(state, "a", "a-sluice-7", &error), 0);
 	assert_int_equal(backend->number, NO_NUMBER);
 	assert_false(backend_alive(backend));
-	assert_int_equal(state_pool(state, "a")->retired[0], NUMBER_RETIRED);
+	assert_int_equal(state_pool(state, "a")->numbers[0], NUMBER_RETIRED);
 	assert_int_equal(state_backend_fail(state, "a", "a-sluice-7", "quota", &error), 0);
 	assert_string_equal(backend->note, "quota");
 	assert_int_equal(state_backend_deleting(state, "a", "a-sluice-7", &error), 0);
@@ -255,7 +255,7 @@ static void life_of_a_backend(void **context)
 static void drained_and_back(void **context)
 {
 	struct state *state = state_new(&limits_small);
-	struct pool_backend *backend;
+	const struct pool_backend *backend;
 	struct error error;
 
 	(void)context;
@@ -309,8 +309,8 @@ static void reload_keeps_runtime(void **context)
 	assert_int_equal(state_backend_weight(state, "web", "w1", 7, NULL), 0);
 	assert_int_equal(state_backend_weight(state, "web", "w2", 7, NULL), 0);
 	assert_int_equal(state_backend_drain(state, "web", "w2", 99, NULL), 0);
-	state_pool(state, "web")->service->autoscale->max = 6;
-	state_pool(state, "web")->service->autoscale->paused = true;
+	service_edit(state, "web")->autoscale->max = 6;
+	service_edit(state, "web")->autoscale->paused = true;
 	assert_int_equal(state_backend_drain(state, "web", "w1", 99, NULL), 0);
 	assert_int_equal(state_backend_drained(state, "web", "w1", NULL), 0);
 	web.backends[1].weight = 50;
@@ -390,7 +390,7 @@ static void reload_moves_blocks(void **context)
 static void reload_drains(void **context)
 {
 	struct state *state = state_new(&limits_small);
-	struct pool_backend *w1;
+	const struct pool_backend *w1;
 	struct web web;
 
 	(void)context;

@@ -21,7 +21,7 @@ static struct state *state_full(void)
 	backend_add(state, "dns", "d2", "2001:db8::2");
 	backend_add(state, "dns", "d3", "2001:db8::3");
 	assert_int_equal(state_backend_remove(state, "dns", "d1", NULL), 0);
-	state_pool(state, "dns")->retired[0] = NUMBER_PURGED;
+	pool_edit(state, "dns")->numbers[0] = NUMBER_PURGED;
 	assert_int_equal(state_backend_remove(state, "dns", "d2", NULL), 0);
 	assert_int_equal(state_backend_intend(state, "web", "web-sluice-1", NULL), 0);
 	assert_int_equal(state_backend_created(state, "web", "web-sluice-1", &address, 8, NULL), 0);
@@ -46,8 +46,8 @@ static void json_round_trip(void **context)
 	assert_true(json_equal(first, second));
 	assert_int_equal(steps_since(state_clone(state), copy), 0);
 	assert_int_equal(copy->retired_count, 1);
-	assert_int_equal(state_pool(copy, "dns")->retired[0], NUMBER_PURGED);
-	assert_int_equal(state_pool(copy, "dns")->retired[1], NUMBER_RETIRED);
+	assert_int_equal(state_pool(copy, "dns")->numbers[0], NUMBER_PURGED);
+	assert_int_equal(state_pool(copy, "dns")->numbers[1], NUMBER_RETIRED);
 	assert_string_equal(backend_of(copy, "web", "web-sluice-2")->note, "no \"quota\"");
 	state_free(state);
 	state = state_clone(copy);

@@ -82,9 +82,9 @@ bool agent_retired_any(const struct state *state)
 	if (state->retired_count)
 		return true;
 	for (size_t i = 0; i < state->pool_count; i++) {
-		const struct pool *pool = &state->pools[i];
+		const struct pool *pool = state->pools[i];
 
-		if (memchr(pool->retired, NUMBER_RETIRED, pool->backend_capacity))
+		if (memchr(pool->numbers, NUMBER_RETIRED, pool->backend_capacity))
 			return true;
 	}
 	return false;
@@ -204,10 +204,10 @@ int agent_change(struct agent *agent, const struct change_cause *cause, agent_ed
 
 static int purge_edit(struct desired *draft, void *context, struct error *error)
 {
+	int err = state_purged(draft->state);
+
 	(void)context;
-	(void)error;
-	state_purged(draft->state);
-	return 0;
+	return err ? error_set(error, err, "out of memory") : 0;
 }
 
 void agent_purged(void *data)

@@ -276,13 +276,11 @@ static int scale_find(struct desired *draft, const char *service,
 		      struct autoscale_config **ret_scale, struct pool **ret_pool,
 		      struct error *error)
 {
-	*ret_pool = state_pool(draft->state, service);
-	if (!*ret_pool)
-		return error_set(error, -ENOENT,
-				 "service %s: there is none of this name; `sluice service ls` "
-				 "lists them",
-				 service);
-	*ret_scale = (*ret_pool)->service->autoscale;
+	int err = state_pool_edit(draft->state, service, ret_pool, error);
+
+	if (err)
+		return err;
+	*ret_scale = pool_service_edit(*ret_pool)->autoscale;
 	if (!*ret_scale)
 		return error_set(error, -ENOENT,
 				 "service %s: does not scale; give it `autoscale` in the config",

@@ -72,7 +72,7 @@ static int owners_find(struct search *search, const char *service, const char *b
 	bool service_there = !service, backend_there = !backend;
 
 	for (size_t i = 0; i < state->pool_count; i++) {
-		const struct pool *pool = &state->pools[i];
+		const struct pool *pool = state->pools[i];
 
 		if (service && strcmp(service, pool->service->name))
 			continue;

@@ -11,7 +11,7 @@
 static bool key_is_wanted(const struct state *state, const struct service_key *key)
 {
 	for (size_t i = 0; i < state->pool_count; i++) {
-		const struct service_config *service = state->pools[i].service;
+		const struct service_config *service = state->pools[i]->service;
 
 		if (memcmp(key->vip, service->vip.word, sizeof(key->vip)) != 0)
 			continue;
@@ -81,7 +81,7 @@ static uint32_t backends_prune(struct dataplane *dataplane, const bool *wanted)
 static void wanted_fill(const struct state *state, bool *services, bool *backends)
 {
 	for (size_t i = 0; i < state->pool_count; i++) {
-		const struct pool *pool = &state->pools[i];
+		const struct pool *pool = state->pools[i];
 
 		services[pool->id] = true;
 		for (size_t b = 0; b < pool->backend_count; b++) {

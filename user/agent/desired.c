@@ -131,11 +131,11 @@ int desired_settle(struct desired *desired, const struct desired *old, struct er
 {
 	guard_prune(desired->guard, desired->state);
 	for (size_t i = 0; i < old->state->pool_count; i++) {
-		int err = pool_orphans(desired, &old->state->pools[i]);
+		int err = pool_orphans(desired, old->state->pools[i]);
 
 		if (err)
 			return error_set(error, err, "service %s: its created backends: %s",
-					 old->state->pools[i].service->name, strerror(-err));
+					 old->state->pools[i]->service->name, strerror(-err));
 	}
 	return 0;
 }

@@ -78,7 +78,7 @@ static void drains_note(struct drains *drains)
 		return;
 	drains->passes = passes;
 	for (size_t i = 0; i < agent->desired->state->pool_count; i++) {
-		const struct pool *pool = &agent->desired->state->pools[i];
+		const struct pool *pool = agent->desired->state->pools[i];
 
 		for (size_t j = 0; j < pool->backend_count; j++) {
 			const struct pool_backend *backend = &pool->backends[j];
@@ -112,7 +112,7 @@ static int drain_end_edit(struct desired *draft, void *context, struct error *er
 	uint64_t now_ms = *(uint64_t *)context;
 
 	for (size_t i = 0; i < draft->state->pool_count; i++) {
-		struct pool *pool = &draft->state->pools[i];
+		const struct pool *pool = draft->state->pools[i];
 
 		for (size_t j = 0; j < pool->backend_count; j++) {
 			const struct pool_backend *backend = &pool->backends[j];
@@ -124,6 +124,7 @@ static int drain_end_edit(struct desired *draft, void *context, struct error *er
 						    backend->name, error);
 			if (err)
 				return err;
+			pool = draft->state->pools[i]; /* the draft's own from now on */
 		}
 	}
 	return 0;
@@ -137,7 +138,7 @@ static void drains_end(struct agent *agent)
 	size_t over = 0;
 
 	for (size_t i = 0; i < agent->desired->state->pool_count; i++) {
-		const struct pool *pool = &agent->desired->state->pools[i];
+		const struct pool *pool = agent->desired->state->pools[i];
 
 		for (size_t j = 0; j < pool->backend_count; j++) {
 			if (!drain_over(&pool->backends[j], now_ms))

@@ -14,7 +14,7 @@ static void bits_write(struct agent *agent, const struct desired *desired,
 		       const struct desired *also)
 {
 	for (size_t i = 0; i < desired->state->pool_count; i++) {
-		const struct pool *pool = &desired->state->pools[i];
+		const struct pool *pool = desired->state->pools[i];
 		const char *name = pool->service->name;
 		uint8_t bits = guard_bits(desired->guard, name);
 
@@ -27,7 +27,7 @@ static void bits_write(struct agent *agent, const struct desired *desired,
 static bool number_used(const struct state *state, uint32_t id)
 {
 	for (size_t i = 0; i < state->pool_count; i++) {
-		if (state->pools[i].id == id)
+		if (state->pools[i]->id == id)
 			return true;
 	}
 	return false;
@@ -37,8 +37,12 @@ static bool number_used(const struct state *state, uint32_t id)
 static void bits_clear(struct agent *agent, const struct desired *before, const struct desired *now)
 {
 	for (size_t i = 0; i < before->state->pool_count; i++) {
-		if (!number_used(now->state, before->state->pools[i].id))
-			dataplane_guard_bits(agent->dataplane, before->state->pools[i].id, 0);
+		const struct pool *pool = before->state->pools[i];
+
+		const struct pool *same = state_pool(now->state, pool->service->name);
+
+		if (!(same && same->id == pool->id) && !number_used(now->state, pool->id))
+			dataplane_guard_bits(agent->dataplane, pool->id, 0);
 	}
 }
 
@@ -181,7 +185,7 @@ int guard_begin_adopted(struct agent *agent, const struct desired *draft,
 	if (!code) {
 		/* Whatever is asked besides, until the end: the map has both lists. */
 		for (size_t i = 0; i < draft->state->pool_count; i++)
-			dataplane_guard_bits(agent->dataplane, draft->state->pools[i].id,
+			dataplane_guard_bits(agent->dataplane, draft->state->pools[i]->id,
 					     GUARD_COMMON | GUARD_OWN);
 	}
 	return code;

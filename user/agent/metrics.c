@@ -260,9 +260,9 @@ static void write_services(FILE *out, const struct agent *agent)
 		head(out, service_metrics[m].name, service_metrics[m].type,
 		     service_metrics[m].help);
 		for (size_t i = 0; i < state->pool_count; i++)
-			line(out, service_metrics[m].value(agent, &state->pools[i]),
+			line(out, service_metrics[m].value(agent, state->pools[i]),
 			     "%s{service=\"%s\"}", service_metrics[m].name,
-			     state->pools[i].service->name);
+			     state->pools[i]->service->name);
 	}
 }
 
@@ -274,7 +274,7 @@ static void write_backend_metric(FILE *out, const struct agent *agent, size_t me
 	head(out, backend_metrics[metric].name, backend_metrics[metric].type,
 	     backend_metrics[metric].help);
 	for (size_t i = 0; i < state->pool_count; i++) {
-		const struct pool *pool = &state->pools[i];
+		const struct pool *pool = state->pools[i];
 
 		for (size_t j = 0; j < pool->backend_count; j++) {
 			const struct pool_backend *backend = &pool->backends[j];
@@ -296,7 +296,7 @@ static void write_backends(FILE *out, const struct agent *agent)
 		write_backend_metric(out, agent, m);
 	head(out, "backends", "gauge", "Backends by state.");
 	for (size_t i = 0; i < state->pool_count; i++) {
-		const struct pool *pool = &state->pools[i];
+		const struct pool *pool = state->pools[i];
 
 		for (unsigned int life = 0; lifecycle_names[life]; life++) {
 			unsigned int count = 0;
@@ -339,11 +339,11 @@ static void write_scale(FILE *out, const struct agent *agent)
 	for (size_t m = 0; m < sizeof(names) / sizeof(names[0]); m++) {
 		head(out, names[m], "gauge", helps[m]);
 		for (size_t i = 0; i < state->pool_count; i++) {
-			const char *service = state->pools[i].service->name;
+			const char *service = state->pools[i]->service->name;
 			const struct scaler_facts *facts = scaler_facts(agent->scaler, service);
 
-			if (facts && state->pools[i].service->autoscale)
-				line(out, scale_value(&state->pools[i], facts, m),
+			if (facts && state->pools[i]->service->autoscale)
+				line(out, scale_value(state->pools[i], facts, m),
 				     "%s{service=\"%s\"}", names[m], service);
 		}
 	}
@@ -375,7 +375,7 @@ static void write_scaler(FILE *out, const struct agent *agent, const char *name,
 
 	head(out, name, "counter", help);
 	for (size_t i = 0; i < state->pool_count; i++) {
-		const char *service = state->pools[i].service->name;
+		const char *service = state->pools[i]->service->name;
 		const struct scaler_facts *facts = scaler_facts(agent->scaler, service);
 
 		if (facts)

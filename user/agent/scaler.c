@@ -205,7 +205,7 @@ static bool orphan_named(const struct desired *desired, const char *name)
 static int edit_intend(struct desired *draft, void *context, struct error *error)
 {
 	const struct backend_change *change = context;
-	struct pool *pool = state_pool(draft->state, change->service);
+	const struct pool *pool = state_pool(draft->state, change->service);
 	uint32_t sequence = pool ? pool->sequence : 0;
 	char name[NAME_ROOM];
 
@@ -413,7 +413,7 @@ static void scaler_tick(uv_timer_t *timer)
 
 	/* Pools are neither added nor moved by the scaler's own changes: an index stays valid. */
 	for (size_t i = 0; i < scaler->agent->desired->state->pool_count; i++) {
-		const struct pool *pool = &scaler->agent->desired->state->pools[i];
+		const struct pool *pool = scaler->agent->desired->state->pools[i];
 		struct scaled *scaled;
 
 		if (!pool->service->autoscale)

@@ -311,7 +311,7 @@ static void jobs_want(struct scaler *scaler)
 	const struct desired *desired = scaler->agent->desired;
 
 	for (size_t i = 0; i < desired->state->pool_count; i++) {
-		const struct pool *pool = &desired->state->pools[i];
+		const struct pool *pool = desired->state->pools[i];
 
 		for (size_t j = 0; pool->service->autoscale && j < pool->backend_count; j++) {
 			const struct pool_backend *backend = &pool->backends[j];

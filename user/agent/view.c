@@ -82,7 +82,7 @@ json_t *view_status(const struct agent *agent)
 	uint64_t backends = 0;
 
 	for (size_t i = 0; i < state->pool_count; i++)
-		backends += state->pools[i].backend_count;
+		backends += state->pools[i]->backend_count;
 	return json_pack("{ss,so,so,so,ss,ss?,so,so,so,so,so}", "version", SLUICE_VERSION, "abi",
 			 integer(SLUICE_ABI_VERSION), "pid", integer((uint64_t)getpid()),
 			 "uptime_s", integer((clock_monotonic_ms() - agent->started_ms) / 1000),
@@ -291,7 +291,7 @@ json_t *view_services(const struct agent *agent)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < state->pool_count; i++)
-		json_array_append_new(list, view_service(agent, &state->pools[i]));
+		json_array_append_new(list, view_service(agent, state->pools[i]));
 	return json_pack("{so}", "services", list);
 }
 
@@ -350,8 +350,8 @@ json_t *view_scales(const struct agent *agent)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < state->pool_count; i++) {
-		if (state->pools[i].service->autoscale)
-			json_array_append_new(list, view_scale(agent, &state->pools[i]));
+		if (state->pools[i]->service->autoscale)
+			json_array_append_new(list, view_scale(agent, state->pools[i]));
 	}
 	return json_pack("{so}", "scale", list);
 }

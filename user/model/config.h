@@ -152,6 +152,8 @@ int service_config_from_json(const json_t *object, struct service_config **ret_s
 json_t *service_config_to_json(const struct service_config *service);
 void service_config_free(struct service_config *service);
 struct service_config *service_config_clone(const struct service_config *service);
+/* service_config_equal - whether all is the same that service_config_to_json() gives. */
+bool service_config_equal(const struct service_config *a, const struct service_config *b);
 
 int backend_config_from_json(const json_t *object, struct backend_config *ret_backend,
 			     struct error *error);

@@ -196,3 +196,13 @@ json_t *service_config_to_json(const struct service_config *service)
 		backends_to_json(service), "autoscale", autoscale_to_json(service->autoscale),
 		"guard", guard_to_json(&service->new_flow_limit));
 }
+
+bool service_config_equal(const struct service_config *a, const struct service_config *b)
+{
+	json_t *left = service_config_to_json(a), *right = service_config_to_json(b);
+	bool equal = left && right && json_equal(left, right);
+
+	json_decref(left);
+	json_decref(right);
+	return equal;
+}

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/state_parts.h"
+
 const char *const plan_kind_names[] = {
 	"key_remove", "vip_remove", "backend_write", "table_publish", "service_write",
 	"vip_write",  "key_write",  "service_clear", "backend_clear", NULL};
@@ -17,9 +19,14 @@ struct pair {
 	const struct pool_backend **old_index, **new_index;
 };
 
+/* What the two states do not share. */
 struct pairs {
 	struct pair *list;
 	size_t count;
+	bool keys_change; /* some pool comes, goes, or has another VIP, protocol or port */
+	struct state_keys old_keys, new_keys; /* filled only then */
+	/* Of the VIPs that have a step of the kind at hand. */
+	struct index vips;
 };
 
 static bool same_blocks(const struct pool *a, const struct pool *b)
@@ -29,7 +36,7 @@ static bool same_blocks(const struct pool *a, const struct pool *b)
 	       a->slot_line[0] == b->slot_line[0] && a->slot_line[1] == b->slot_line[1];
 }
 
-static int index_make(const struct pool *pool, const struct pool_backend ***ret_index)
+static int backends_index(const struct pool *pool, const struct pool_backend ***ret_index)
 {
 	const struct pool_backend **index;
 
@@ -46,6 +53,19 @@ static int index_make(const struct pool *pool, const struct pool_backend ***ret_
 	return 0;
 }
 
+static bool same_key(const struct service_config *a, const struct service_config *b)
+{
+	return a->protocol == b->protocol && a->port == b->port && ip_equal(&a->vip, &b->vip);
+}
+
+/* Whether packets find the pool in another way, or get another answer from its VIP. */
+static bool pair_keys_change(const struct pair *pair)
+{
+	return !pair->old_pool || !pair->new_pool ||
+	       !same_key(pair->old_pool->service, pair->new_pool->service) ||
+	       pair->old_pool->service->unknown_port != pair->new_pool->service->unknown_port;
+}
+
 static void pairs_clear(struct pairs *pairs)
 {
 	for (size_t i = 0; i < pairs->count; i++) {
@@ -53,40 +73,62 @@ static void pairs_clear(struct pairs *pairs)
 		free(pairs->list[i].new_index);
 	}
 	free(pairs->list);
+	state_keys_clear(&pairs->old_keys);
+	state_keys_clear(&pairs->new_keys);
+	index_clear(&pairs->vips);
 }
 
-static int pairs_make(const struct state *old_state, const struct state *new_state,
-		      struct pairs *ret_pairs)
+/* Of a pool that both states share there is nothing to do. */
+static void pairs_list(struct pairs *pairs, const struct state *old_state,
+		       const struct state *new_state)
 {
-	struct pair *list =
-		calloc(old_state->pool_count + new_state->pool_count + 1, sizeof(*list));
+	struct pair *list = pairs->list;
 	size_t count = 0;
 
-	if (!list)
-		return -ENOMEM;
 	for (size_t i = 0; i < old_state->pool_count; i++) {
-		const struct pool *pool = &old_state->pools[i];
+		const struct pool *pool = old_state->pools[i];
 		const struct pool *other = state_pool(new_state, pool->service->name);
 
-		if (!other || !same_blocks(pool, other))
+		if (!other || (other != pool && !same_blocks(pool, other)))
 			list[count++].old_pool = pool;
 	}
 	for (size_t i = 0; i < new_state->pool_count; i++) {
-		const struct pool *pool = &new_state->pools[i];
+		const struct pool *pool = new_state->pools[i];
 		const struct pool *other = state_pool(old_state, pool->service->name);
 
+		if (other == pool)
+			continue;
 		list[count].new_pool = pool;
 		if (other && same_blocks(pool, other))
 			list[count].old_pool = other;
 		count++;
 	}
-	*ret_pairs = (struct pairs){list, count};
-	for (size_t i = 0; i < count; i++) {
-		if (index_make(list[i].old_pool, &list[i].old_index) ||
-		    index_make(list[i].new_pool, &list[i].new_index))
-			return -ENOMEM;
+	pairs->count = count;
+}
+
+static int pairs_make(struct pairs *pairs, const struct state *old_state,
+		      const struct state *new_state)
+{
+	int code = 0;
+
+	pairs->list =
+		calloc(old_state->pool_count + new_state->pool_count + 1, sizeof(struct pair));
+	if (!pairs->list)
+		return -ENOMEM;
+	pairs_list(pairs, old_state, new_state);
+	for (size_t i = 0; !code && i < pairs->count; i++) {
+		struct pair *pair = &pairs->list[i];
+
+		pairs->keys_change |= pair_keys_change(pair);
+		code = backends_index(pair->old_pool, &pair->old_index);
+		if (!code)
+			code = backends_index(pair->new_pool, &pair->new_index);
 	}
-	return 0;
+	if (!code && pairs->keys_change)
+		code = state_keys_make(old_state, &pairs->old_keys);
+	if (!code && pairs->keys_change)
+		code = state_keys_make(new_state, &pairs->new_keys);
+	return code;
 }
 
 static int step_add(struct plan *plan, enum plan_kind kind, const struct pool *pool,
@@ -110,11 +152,6 @@ static bool same_place(const struct pool_backend *a, const struct pool_backend *
 	return a->port == b->port && ip_equal(&a->address, &b->address);
 }
 
-static bool same_key(const struct service_config *a, const struct service_config *b)
-{
-	return a->protocol == b->protocol && a->port == b->port && ip_equal(&a->vip, &b->vip);
-}
-
 static bool same_quic_id(const struct service_config *a, const struct service_config *b)
 {
 	return a->quic_id_length == b->quic_id_length && a->quic_id_offset == b->quic_id_offset &&
@@ -130,48 +167,28 @@ static bool same_record(const struct service_config *a, const struct service_con
 	       memcmp(&a->new_flow_limit, &b->new_flow_limit, sizeof(a->new_flow_limit)) == 0;
 }
 
-static const struct pool *state_pool_of_key(const struct state *state,
-					    const struct service_config *service)
+static bool step_of_vip(const void *things, size_t position, const void *vip)
 {
-	for (size_t i = 0; i < state->pool_count; i++) {
-		if (same_key(state->pools[i].service, service))
-			return &state->pools[i];
-	}
-	return NULL;
+	const struct plan_step *steps = things;
+
+	return ip_equal(&steps[position].pool->service->vip, vip);
 }
 
-/* Any service of a VIP: all say the same about it. NULL: there is none. */
-static const struct service_config *state_vip(const struct state *state, const struct ip *vip)
-{
-	for (size_t i = 0; i < state->pool_count; i++) {
-		if (ip_equal(&state->pools[i].service->vip, vip))
-			return state->pools[i].service;
-	}
-	return NULL;
-}
-
-/* Whether a step of this kind is there for the pool's VIP: several services share one. */
-static bool plan_has_vip(const struct plan *plan, enum plan_kind kind, const struct ip *vip)
-{
-	for (size_t i = 0; i < plan->step_count; i++) {
-		if (plan->steps[i].kind == kind &&
-		    ip_equal(&plan->steps[i].pool->service->vip, vip))
-			return true;
-	}
-	return false;
-}
-
+/* One step a VIP: several services share one. pairs->vips knows those that are there already. */
 static int vip_step(struct plan *plan, enum plan_kind kind, const struct pool *pool,
-		    const struct state *other_state)
+		    const struct state_keys *other_keys, struct pairs *pairs)
 {
 	const struct ip *vip = &pool->service->vip;
-	const struct service_config *other = state_vip(other_state, vip);
+	const struct pool *other = state_keys_vip(other_keys, vip);
+	uint32_t hash = index_hash(vip->word, sizeof(vip->word));
 
-	if (plan_has_vip(plan, kind, vip))
+	if (other && (kind == PLAN_VIP_REMOVE ||
+		      other->service->unknown_port == pool->service->unknown_port))
 		return 0;
-	if (other &&
-	    (kind == PLAN_VIP_REMOVE || other->unknown_port == pool->service->unknown_port))
+	if (index_find(&pairs->vips, hash, step_of_vip, plan->steps, vip) != INDEX_NONE)
 		return 0;
+	if (index_add(&pairs->vips, hash, plan->step_count))
+		return -ENOMEM;
 	return step_add(plan, kind, pool, NULL, false);
 }
 
@@ -179,18 +196,20 @@ static int vip_step(struct plan *plan, enum plan_kind kind, const struct pool *p
  * A key that stays, though for another service, is written over: no packet finds it missing. The
  * VIP's own entry is there only while all of its keys are, for it drops what finds no key.
  */
-static int keys_remove(struct plan *plan, const struct pairs *pairs, const struct state *new_state)
+static int keys_remove(struct plan *plan, struct pairs *pairs)
 {
 	int code = 0;
 
-	for (size_t i = 0; !code && i < pairs->count; i++) {
+	index_empty(&pairs->vips);
+	for (size_t i = 0; !code && pairs->keys_change && i < pairs->count; i++) {
 		if (pairs->list[i].old_pool)
-			code = vip_step(plan, PLAN_VIP_REMOVE, pairs->list[i].old_pool, new_state);
+			code = vip_step(plan, PLAN_VIP_REMOVE, pairs->list[i].old_pool,
+					&pairs->new_keys, pairs);
 	}
-	for (size_t i = 0; !code && i < pairs->count; i++) {
+	for (size_t i = 0; !code && pairs->keys_change && i < pairs->count; i++) {
 		const struct pool *pool = pairs->list[i].old_pool;
 
-		if (pool && !state_pool_of_key(new_state, pool->service))
+		if (pool && !state_keys_pool(&pairs->new_keys, pool->service))
 			code = step_add(plan, PLAN_KEY_REMOVE, pool, NULL, false);
 	}
 	return code;
@@ -249,22 +268,24 @@ static int service_write(struct plan *plan, const struct pair *pair)
 	return step_add(plan, PLAN_SERVICE_WRITE, pair->new_pool, NULL, false);
 }
 
-static int keys_write(struct plan *plan, const struct pairs *pairs, const struct state *old_state)
+static int keys_write(struct plan *plan, struct pairs *pairs)
 {
 	int code = 0;
 
-	for (size_t i = 0; !code && i < pairs->count; i++) {
+	for (size_t i = 0; !code && pairs->keys_change && i < pairs->count; i++) {
 		const struct pool *pool = pairs->list[i].new_pool, *before;
 
 		if (!pool)
 			continue;
-		before = state_pool_of_key(old_state, pool->service);
+		before = state_keys_pool(&pairs->old_keys, pool->service);
 		if (!before || before->id != pool->id)
 			code = step_add(plan, PLAN_KEY_WRITE, pool, NULL, false);
 	}
-	for (size_t i = 0; !code && i < pairs->count; i++) {
+	index_empty(&pairs->vips);
+	for (size_t i = 0; !code && pairs->keys_change && i < pairs->count; i++) {
 		if (pairs->list[i].new_pool)
-			code = vip_step(plan, PLAN_VIP_WRITE, pairs->list[i].new_pool, old_state);
+			code = vip_step(plan, PLAN_VIP_WRITE, pairs->list[i].new_pool,
+					&pairs->old_keys, pairs);
 	}
 	return code;
 }
@@ -289,21 +310,20 @@ static int backends_clear(struct plan *plan, const struct pair *pair)
 	return code;
 }
 
-static int steps_make(struct plan *plan, const struct pairs *pairs, const struct state *old_state,
-		      const struct state *new_state)
+static int steps_make(struct plan *plan, struct pairs *pairs)
 {
 	static int (*const adding[])(struct plan *, const struct pair *) = {
 		backends_write, table_publish, service_write};
 	static int (*const clearing[])(struct plan *, const struct pair *) = {service_clear,
 									      backends_clear};
-	int code = keys_remove(plan, pairs, new_state);
+	int code = keys_remove(plan, pairs);
 
 	for (size_t phase = 0; phase < sizeof(adding) / sizeof(adding[0]); phase++) {
 		for (size_t i = 0; !code && i < pairs->count; i++)
 			code = adding[phase](plan, &pairs->list[i]);
 	}
 	if (!code)
-		code = keys_write(plan, pairs, old_state);
+		code = keys_write(plan, pairs);
 	for (size_t phase = 0; phase < sizeof(clearing) / sizeof(clearing[0]); phase++) {
 		for (size_t i = 0; !code && i < pairs->count; i++)
 			code = clearing[phase](plan, &pairs->list[i]);
@@ -315,10 +335,10 @@ int plan_make(const struct state *old_state, const struct state *new_state, stru
 {
 	struct plan *plan = calloc(1, sizeof(*plan));
 	struct pairs pairs = {0};
-	int code = plan ? pairs_make(old_state, new_state, &pairs) : -ENOMEM;
+	int code = plan ? pairs_make(&pairs, old_state, new_state) : -ENOMEM;
 
 	if (!code)
-		code = steps_make(plan, &pairs, old_state, new_state);
+		code = steps_make(plan, &pairs);
 	pairs_clear(&pairs);
 	if (code) {
 		plan_free(plan);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The state as a value: made, copied, freed, searched; services added and removed. */
+/* The state as a value: made, shared with its clones, freed, searched; services added and removed. */
 #include "model/state.h"
 
 #include <errno.h>
@@ -18,56 +18,17 @@ struct state *state_new(const struct limits_config *limits)
 	return state;
 }
 
-void pool_backend_clear(struct pool_backend *backend)
-{
-	free(backend->name);
-	free(backend->note);
-}
-
-void pool_clear(struct pool *pool)
-{
-	for (size_t i = 0; i < pool->backend_count; i++)
-		pool_backend_clear(&pool->backends[i]);
-	free(pool->backends);
-	free(pool->retired);
-	service_config_free(pool->service);
-}
-
 void state_free(struct state *state)
 {
 	if (!state)
 		return;
 	for (size_t i = 0; i < state->pool_count; i++)
-		pool_clear(&state->pools[i]);
+		pool_put(state->pools[i]);
 	free(state->pools);
+	index_clear(&state->names);
+	state_rooms_forget(state);
 	free(state->retired);
 	free(state);
-}
-
-static int backend_clone(struct pool_backend *clone, const struct pool_backend *backend)
-{
-	*clone = *backend;
-	clone->name = strdup(backend->name);
-	clone->note = backend->note ? strdup(backend->note) : NULL;
-	return clone->name && (clone->note || !backend->note) ? 0 : -ENOMEM;
-}
-
-static int pool_clone(struct pool *clone, const struct pool *pool)
-{
-	*clone = *pool;
-	clone->backend_count = 0;
-	clone->service = service_config_clone(pool->service);
-	clone->backends = calloc(pool->backend_count + 1, sizeof(*clone->backends));
-	clone->retired = malloc(pool->backend_capacity);
-	if (!clone->service || !clone->backends || !clone->retired)
-		return -ENOMEM;
-	memcpy(clone->retired, pool->retired, pool->backend_capacity);
-	for (size_t i = 0; i < pool->backend_count; i++) {
-		clone->backend_count = i + 1;
-		if (backend_clone(&clone->backends[i], &pool->backends[i]))
-			return -ENOMEM;
-	}
-	return 0;
 }
 
 struct state *state_clone(const struct state *state)
@@ -76,139 +37,147 @@ struct state *state_clone(const struct state *state)
 
 	if (!clone)
 		return NULL;
-	clone->pools = calloc(state->pool_count + 1, sizeof(*clone->pools));
+	clone->pools = calloc(state->pool_count + 1, sizeof(struct pool *));
 	clone->retired = calloc(state->retired_count + 1, sizeof(*clone->retired));
-	if (!clone->pools || !clone->retired)
-		goto failed;
+	if (!clone->pools || !clone->retired || index_copy(&state->names, &clone->names)) {
+		state_free(clone);
+		return NULL;
+	}
 	for (size_t i = 0; i < state->retired_count; i++)
 		clone->retired[clone->retired_count++] = state->retired[i];
 	for (size_t i = 0; i < state->pool_count; i++) {
-		clone->pool_count = i + 1;
-		if (pool_clone(&clone->pools[i], &state->pools[i]))
-			goto failed;
+		clone->pools[clone->pool_count++] = state->pools[i];
+		state->pools[i]->users++;
 	}
 	return clone;
-failed:
-	state_free(clone);
-	return NULL;
 }
 
-struct pool *state_pool(const struct state *state, const char *service)
+static bool pool_named(const void *things, size_t position, const void *name)
 {
-	for (size_t i = 0; i < state->pool_count; i++) {
-		if (!strcmp(state->pools[i].service->name, service))
-			return &state->pools[i];
-	}
-	return NULL;
+	struct pool *const *pools = things;
+
+	return !strcmp(pools[position]->service->name, name);
 }
 
-struct scale_configured scale_configured_of(const struct service_config *service)
+static size_t pool_position(const struct state *state, const char *service)
 {
-	const struct autoscale_config *autoscale = service->autoscale;
-
-	if (!autoscale)
-		return (struct scale_configured){0};
-	return (struct scale_configured){autoscale->target, autoscale->min, autoscale->max,
-					 autoscale->paused};
+	return index_find(&state->names, index_hash_text(service), pool_named, state->pools,
+			  service);
 }
 
-static bool key_equal(const struct service_config *a, const struct service_config *b)
+const struct pool *state_pool(const struct state *state, const char *service)
 {
-	return a->protocol == b->protocol && a->port == b->port && ip_equal(&a->vip, &b->vip);
+	size_t position = pool_position(state, service);
+
+	return position == INDEX_NONE ? NULL : state->pools[position];
 }
 
-static int unknown_port_error(const struct service_config *one, const struct service_config *other,
-			      struct error *error)
+struct pool *state_pool_own(struct state *state, size_t position)
 {
-	char vip[IP_TEXT_MAX];
+	struct pool *pool = state->pools[position], *copy;
 
-	return error_set(
-		error, -EINVAL,
-		"service %s: unknown_port %s, but %s for service %s of the same VIP %s; say "
-		"the same for both",
-		one->name, empty_answer_names[one->unknown_port],
-		empty_answer_names[other->unknown_port], other->name, ip_format(&one->vip, vip));
+	if (pool->users == 1)
+		return pool;
+	copy = pool_clone(pool);
+	if (!copy)
+		return NULL;
+	pool->users--;
+	state->pools[position] = copy;
+	return copy;
 }
 
-int state_keys_check(const struct state *state, struct error *error)
+int state_pool_edit(struct state *state, const char *service, struct pool **ret_pool,
+		    struct error *error)
 {
-	char vip[IP_TEXT_MAX], port[24] = "every port";
+	size_t position = pool_position(state, service);
+	struct pool *pool;
 
-	for (size_t i = 0; i < state->pool_count; i++) {
-		const struct service_config *one = state->pools[i].service;
+	if (position == INDEX_NONE)
+		return error_set(
+			error, -ENOENT,
+			"service %s: is not there; 'sluice service ls' lists those that are",
+			service);
+	pool = state_pool_own(state, position);
+	if (!pool)
+		return error_set(error, -ENOMEM, "service %s: out of memory", service);
+	*ret_pool = pool;
+	return 0;
+}
 
-		for (size_t n = 0; n < i; n++) {
-			const struct service_config *other = state->pools[n].service;
+int state_pool_append(struct state *state, struct pool *pool)
+{
+	struct pool **pools =
+		reallocarray(state->pools, state->pool_count + 1, sizeof(struct pool *));
 
-			if (ip_equal(&one->vip, &other->vip) &&
-			    one->unknown_port != other->unknown_port)
-				return unknown_port_error(one, other, error);
-			if (!key_equal(one, other))
-				continue;
-			if (one->port)
-				snprintf(port, sizeof(port), "port %u", one->port);
-			return error_set(error, -EEXIST,
-					 "service %s: %s %s %s belongs to service %s; give it "
-					 "another or remove that service",
-					 one->name, ip_format(&one->vip, vip),
-					 one->protocol == IPPROTO_TCP ? "tcp" : "udp", port,
-					 other->name);
-		}
-	}
+	if (!pools)
+		return -ENOMEM;
+	state->pools = pools;
+	if (index_add(&state->names, index_hash_text(pool->service->name), state->pool_count))
+		return -ENOMEM;
+	pools[state->pool_count++] = pool;
 	return 0;
 }
 
 int state_pool_add(struct state *state, const struct service_config *service, enum origin origin,
-		   struct error *error)
+		   struct pool **ret_pool, struct error *error)
 {
-	struct pool *pools = reallocarray(state->pools, state->pool_count + 1, sizeof(*pools));
-	struct service_config bare = *service;
-	struct pool *pool;
-	int code;
+	struct pool *pool = pool_new(service, origin);
+	int code = pool ? state_blocks_take(state, pool, error)
+			: error_set(error, -ENOMEM, "service %s: out of memory", service->name);
 
-	if (!pools)
-		return error_set(error, -ENOMEM, "service %s: out of memory", service->name);
-	state->pools = pools;
-	pool = &pools[state->pool_count];
-	bare.backend_count = 0;
-	*pool = (struct pool){
-		.service = service_config_clone(&bare),
-		.scale_configured = scale_configured_of(service),
-		.origin = origin,
-	};
-	if (!pool->service)
-		return error_set(error, -ENOMEM, "service %s: out of memory", service->name);
-	state->pool_count++;
-	code = state_blocks_take(state, state->pool_count - 1, error);
-	if (code) {
-		pool_clear(pool);
-		state->pool_count--;
+	if (!code && state_pool_append(state, pool)) {
+		state_rooms_forget(state); /* they count its blocks */
+		code = error_set(error, -ENOMEM, "service %s: out of memory", service->name);
 	}
+	if (code)
+		pool_put(pool);
+	else
+		*ret_pool = pool;
 	return code;
 }
 
-int state_pool_remove(struct state *state, struct pool *pool, struct error *error)
+/* The index after pools have gone: it has room for those that stay. */
+static void names_renew(struct state *state)
 {
-	size_t index = (size_t)(pool - state->pools);
-	int code = state_blocks_retire(state, pool, error);
+	index_empty(&state->names);
+	for (size_t i = 0; i < state->pool_count; i++)
+		index_add(&state->names, index_hash_text(state->pools[i]->service->name), i);
+}
 
-	if (code)
-		return code;
-	pool_clear(pool);
-	state->pool_count--;
-	memmove(pool, pool + 1, (state->pool_count - index) * sizeof(*pool));
-	return 0;
+int state_pools_remove(struct state *state, const bool *gone, struct error *error)
+{
+	size_t kept = 0;
+	int code = 0;
+
+	for (size_t i = 0; i < state->pool_count; i++) {
+		struct pool *pool = state->pools[i];
+
+		if (!code && gone[i])
+			code = state_blocks_retire(state, pool, error);
+		if (!code && gone[i])
+			pool_put(pool);
+		else
+			state->pools[kept++] = pool;
+	}
+	state->pool_count = kept;
+	names_renew(state);
+	return code;
 }
 
 /* Take back a service that could not be added whole: its blocks were never in the kernel. */
 static void last_pool_drop(struct state *state)
 {
-	pool_clear(&state->pools[--state->pool_count]);
+	struct pool *pool = state->pools[--state->pool_count];
+
+	index_remove(&state->names, index_hash_text(pool->service->name), state->pool_count);
+	state_rooms_forget(state);
+	pool_put(pool);
 }
 
 int state_service_add(struct state *state, const struct service_config *service, enum origin origin,
 		      struct error *error)
 {
+	struct pool *pool;
 	int code;
 
 	if (state_pool(state, service->name))
@@ -216,13 +185,12 @@ int state_service_add(struct state *state, const struct service_config *service,
 				 "service %s: is there already; remove it first or choose "
 				 "another name",
 				 service->name);
-	code = state_pool_add(state, service, origin, error);
+	code = state_pool_add(state, service, origin, &pool, error);
 	if (code)
 		return code;
 	code = state_keys_check(state, error);
 	for (size_t i = 0; !code && i < service->backend_count; i++)
-		code = pool_backend_add(&state->pools[state->pool_count - 1], &service->backends[i],
-					origin, error);
+		code = pool_backend_add(pool, &service->backends[i], origin, error);
 	if (code)
 		last_pool_drop(state);
 	return code;
@@ -230,25 +198,45 @@ int state_service_add(struct state *state, const struct service_config *service,
 
 int state_service_remove(struct state *state, const char *service, struct error *error)
 {
-	struct pool *pool = state_pool(state, service);
+	size_t position = pool_position(state, service);
+	struct pool *pool;
+	int code;
 
-	if (!pool)
+	if (position == INDEX_NONE)
 		return error_set(
 			error, -ENOENT,
 			"service %s: is not there; 'sluice service ls' lists those that are",
 			service);
-	return state_pool_remove(state, pool, error);
+	pool = state->pools[position];
+	code = state_blocks_retire(state, pool, error);
+	if (code)
+		return code;
+	index_remove(&state->names, index_hash_text(service), position);
+	index_close_gap(&state->names, position);
+	state->pool_count--;
+	memmove(&state->pools[position], &state->pools[position + 1],
+		(state->pool_count - position) * sizeof(struct pool *));
+	pool_put(pool);
+	return 0;
 }
 
-void state_purged(struct state *state)
+int state_purged(struct state *state)
 {
 	state->retired_count = 0;
+	state_rooms_forget(state);
 	for (size_t i = 0; i < state->pool_count; i++) {
-		struct pool *pool = &state->pools[i];
+		struct pool *pool = state->pools[i];
 
+		if (!memchr(pool->numbers, NUMBER_RETIRED, pool->backend_capacity))
+			continue;
+		pool = state_pool_own(state, i);
+		if (!pool)
+			return -ENOMEM;
 		for (uint32_t number = 0; number < pool->backend_capacity; number++) {
-			if (pool->retired[number] == NUMBER_RETIRED)
-				pool->retired[number] = NUMBER_PURGED;
+			if (pool->numbers[number] == NUMBER_RETIRED)
+				pool->numbers[number] = NUMBER_PURGED;
 		}
+		pool->purged_from = 0;
 	}
+	return 0;
 }

@@ -3,6 +3,9 @@
  * What the agent wants the kernel to hold: services with their pools, each backend with what is
  * configured, what a person changed at run time, and where it is in its life. Every change is
  * made to a clone, planned against the original, written to the kernel, and only then kept.
+ *
+ * States share their pools: a clone has those of the original until it edits one, which makes that
+ * one pool its own. So a change costs what it changes, and what two states share did not change.
  */
 #ifndef MODEL_STATE_H
 #define MODEL_STATE_H
@@ -11,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/index.h"
 #include "model/config.h"
 
 /* intent -> provisioning -> active <-> draining -> deleting -> gone; or draining -> drained */
@@ -59,11 +63,16 @@ enum number_use {
 	NUMBER_FRESH = 0, /* never used */
 	NUMBER_RETIRED,   /* its backend is gone; not to be reused before a purge */
 	NUMBER_PURGED,    /* may be reused, after the fresh ones */
+	NUMBER_USED,      /* a backend has it */
 };
 
 struct pool {
-	/* In force, with run-time changes of .autoscale; .backends is empty: they are below. */
-	struct service_config *service;
+	uint32_t users; /* states that have it */
+	/*
+	 * In force, with run-time changes of .autoscale; .backends is empty: they are below. To be
+	 * changed through pool_service_edit() alone.
+	 */
+	const struct service_config *service;
 	struct scale_configured scale_configured;
 	enum origin origin;
 	uint32_t id;           /* index in map "services" */
@@ -72,8 +81,11 @@ struct pool {
 	uint32_t slot_count;
 	uint32_t slot_line[2]; /* the two places of its table in map "slots", in lines */
 	struct pool_backend *backends;
-	size_t backend_count;
-	uint8_t *retired;  /* enum number_use of each number below backend_capacity that is free */
+	size_t backend_count, backend_room;
+	struct index names, addresses; /* of backends; those without an address are not in there */
+	uint8_t *numbers;              /* enum number_use of each number below backend_capacity */
+	uint32_t fresh_from;           /* no number below is fresh, */
+	uint32_t purged_from;          /* none below this one purged */
 	uint32_t sequence; /* last number used in a minted name; state_backend_intend keeps it */
 };
 
@@ -83,10 +95,14 @@ struct retired_block {
 	uint32_t slot_count, slot_line[2];
 };
 
+struct state_rooms;
+
 struct state {
 	struct limits_config limits;
-	struct pool *pools;
+	struct pool **pools; /* shared with other states: see state_pool_edit() */
 	size_t pool_count;
+	struct index names;        /* of pools */
+	struct state_rooms *rooms; /* what is taken of the maps; NULL: to be found out */
 	struct retired_block *retired;
 	size_t retired_count;
 };
@@ -106,8 +122,19 @@ void state_free(struct state *state);
  */
 int state_apply(struct state *state, const struct config *config, struct error *error);
 
-struct pool *state_pool(const struct state *state, const char *service);
-struct pool_backend *pool_backend(const struct pool *pool, const char *name);
+/* NULL for what is not there. */
+const struct pool *state_pool(const struct state *state, const char *service);
+const struct pool_backend *pool_backend(const struct pool *pool, const char *name);
+
+/*
+ * state_pool_edit - the pool, made the state's own: it may be changed. Pointers to the pool, and
+ * into it, that were had before are those of the other states. 0, -ENOENT or -ENOMEM.
+ */
+int state_pool_edit(struct state *state, const char *service, struct pool **ret_pool,
+		    struct error *error);
+/* Of a pool that is the state's own. */
+struct service_config *pool_service_edit(struct pool *pool);
+struct pool_backend *pool_backend_edit(struct pool *pool, const char *name);
 
 /*
  * All below: 0; -ENOENT for what is not there, -EEXIST for what is there already, -EINVAL for what
@@ -153,8 +180,11 @@ uint32_t backend_weight(const struct pool_backend *backend);
 /* backend_alive - whether it takes packets of existing flows: active or draining. */
 bool backend_alive(const struct pool_backend *backend);
 
-/* state_purged - flows of everything retired are gone from the flow table: numbers are free. */
-void state_purged(struct state *state);
+/*
+ * state_purged - flows of everything retired are gone from the flow table: numbers are free.
+ * Returns 0 or -ENOMEM.
+ */
+int state_purged(struct state *state);
 
 /*
  * state_to_json, state_from_json - all of it, for the saved state file. The reader checks every

@@ -1,28 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The state follows a whole config: what it dropped goes, what it has comes, the rest stays. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/state_parts.h"
-
-static const struct service_config *config_service(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->service_count; i++) {
-		if (!strcmp(config->services[i].name, name))
-			return &config->services[i];
-	}
-	return NULL;
-}
-
-static const struct backend_config *config_backend(const struct service_config *service,
-						   const char *name)
-{
-	for (size_t i = 0; i < service->backend_count; i++) {
-		if (!strcmp(service->backends[i].name, name))
-			return &service->backends[i];
-	}
-	return NULL;
-}
 
 static int limit_check(const char *name, uint32_t now, uint32_t wanted, struct error *error)
 {
@@ -48,19 +30,44 @@ static int limits_check(const struct limits_config *now, const struct limits_con
 	return code;
 }
 
+static bool pool_configured(const void *things, size_t position, const void *name)
+{
+	const struct service_config *services = things;
+
+	return !strcmp(services[position].name, name);
+}
+
+static int services_index(const struct config *config, struct index *ret_index)
+{
+	int code = 0;
+
+	*ret_index = (struct index){0};
+	for (size_t i = 0; !code && i < config->service_count; i++)
+		code = index_add(ret_index, index_hash_text(config->services[i].name), i);
+	return code;
+}
+
 static int services_drop(struct state *state, const struct config *config, struct error *error)
 {
-	for (size_t i = state->pool_count; i > 0; i--) {
-		struct pool *pool = &state->pools[i - 1];
-		int code;
+	bool *gone = calloc(state->pool_count + 1, sizeof(*gone));
+	struct index services;
+	int code = services_index(config, &services);
 
-		if (pool->origin != ORIGIN_CONFIG || config_service(config, pool->service->name))
-			continue;
-		code = state_pool_remove(state, pool, error);
-		if (code)
-			return code;
+	if (code || !gone)
+		code = error_set(error, -ENOMEM, "out of memory");
+	for (size_t i = 0; !code && i < state->pool_count; i++) {
+		const struct pool *pool = state->pools[i];
+		const char *name = pool->service->name;
+
+		gone[i] = pool->origin == ORIGIN_CONFIG &&
+			  index_find(&services, index_hash_text(name), pool_configured,
+				     config->services, name) == INDEX_NONE;
 	}
-	return 0;
+	if (!code)
+		code = state_pools_remove(state, gone, error);
+	index_clear(&services);
+	free(gone);
+	return code;
 }
 
 /* What a packet's way to the pool and the pool's places in the maps are made of. */
@@ -80,7 +87,7 @@ static int pool_move(struct state *state, struct pool *pool, struct error *error
 	int code = state_blocks_retire(state, pool, error);
 
 	if (!code)
-		code = state_blocks_take(state, (size_t)(pool - state->pools), error);
+		code = state_blocks_take(state, pool, error);
 	for (size_t i = 0; i < pool->backend_count; i++)
 		pool->backends[i].number = NO_NUMBER;
 	for (size_t i = 0; !code && i < pool->backend_count; i++) {
@@ -107,19 +114,26 @@ static void scale_keep(struct autoscale_config *wanted, const struct autoscale_c
 	}
 }
 
-static int service_follow(struct state *state, struct pool *pool,
-			  const struct service_config *wanted, struct error *error)
+/* What the pool's service is to be: without backends. */
+static struct service_config *service_wanted(const struct pool *pool,
+					     const struct service_config *wanted)
 {
-	bool moves = blocks_change(pool, wanted);
 	struct service_config bare = *wanted, *service;
 
 	bare.backend_count = 0;
 	service = service_config_clone(&bare);
-	if (!service)
-		return error_set(error, -ENOMEM, "service %s: out of memory", wanted->name);
-	if (service->autoscale && pool->service->autoscale)
+	if (service && service->autoscale && pool->service->autoscale)
 		scale_keep(service->autoscale, pool->service->autoscale, &pool->scale_configured);
-	service_config_free(pool->service);
+	return service;
+}
+
+/* Takes the service over. */
+static int service_follow(struct state *state, struct pool *pool, struct service_config *service,
+			  const struct service_config *wanted, struct error *error)
+{
+	bool moves = blocks_change(pool, service);
+
+	service_config_free(pool_service_edit(pool));
 	pool->service = service;
 	pool->scale_configured = scale_configured_of(wanted);
 	pool->origin = ORIGIN_CONFIG;
@@ -134,16 +148,39 @@ static bool place_changed(const struct pool_backend *now, const struct backend_c
 	return !placed || now->port != wanted->port || !ip_equal(&now->address, &wanted->address);
 }
 
-/* What left the config, and what the config has elsewhere now: that is a new backend. */
-static void backends_drop(struct pool *pool, const struct service_config *wanted)
+/*
+ * What left the config, and what the config has elsewhere now: that is a new backend. gone is all
+ * false, for each backend of the pool; returns whether any goes.
+ */
+static bool backends_gone(const struct pool *pool, const struct service_config *wanted, bool *gone)
 {
-	for (size_t i = pool->backend_count; i > 0; i--) {
-		struct pool_backend *now = &pool->backends[i - 1];
-		const struct backend_config *backend = config_backend(wanted, now->name);
+	bool any = false;
 
-		if (backend ? place_changed(now, backend) : now->origin == ORIGIN_CONFIG)
-			pool_backend_remove(pool, now);
+	for (size_t i = 0; i < pool->backend_count; i++)
+		gone[i] = pool->backends[i].origin == ORIGIN_CONFIG;
+	for (size_t i = 0; i < wanted->backend_count; i++) {
+		const struct pool_backend *now = pool_backend(pool, wanted->backends[i].name);
+
+		if (now)
+			gone[now - pool->backends] = place_changed(now, &wanted->backends[i]);
 	}
+	for (size_t i = 0; i < pool->backend_count; i++)
+		any |= gone[i];
+	return any;
+}
+
+/* Whether the backends are what the config wants, but for what goes. */
+static bool backends_fit(const struct pool *pool, const struct service_config *wanted)
+{
+	for (size_t i = 0; i < wanted->backend_count; i++) {
+		const struct backend_config *backend = &wanted->backends[i];
+		const struct pool_backend *now = pool_backend(pool, backend->name);
+
+		if (!now || now->origin != ORIGIN_CONFIG || now->weight != backend->weight ||
+		    now->drain != backend->drain)
+			return false;
+	}
+	return true;
 }
 
 /* The config says something else about draining than before: so it is, whatever a person said. */
@@ -167,13 +204,15 @@ static int backends_follow(struct pool *pool, const struct service_config *wante
 {
 	for (size_t i = 0; i < wanted->backend_count; i++) {
 		const struct backend_config *backend = &wanted->backends[i];
-		struct pool_backend *now = pool_backend(pool, backend->name);
+		struct pool_backend *now = pool_backend_edit(pool, backend->name);
 		int code;
 
 		if (!now) {
 			code = pool_backend_add(pool, backend, ORIGIN_CONFIG, error);
-			if (code)
+			if (code) {
+				error_prefix(error, "service %s: ", wanted->name);
 				return code;
+			}
 			continue;
 		}
 		now->origin = ORIGIN_CONFIG;
@@ -188,27 +227,61 @@ static int backends_follow(struct pool *pool, const struct service_config *wante
 	return 0;
 }
 
+/* Whether the pool is what the config wants: then it stays shared with other states. */
+static bool service_fits(const struct pool *pool, const struct service_config *service,
+			 const struct service_config *wanted)
+{
+	struct scale_configured scale = scale_configured_of(wanted);
+
+	return pool->origin == ORIGIN_CONFIG && scale.target == pool->scale_configured.target &&
+	       scale.min == pool->scale_configured.min && scale.max == pool->scale_configured.max &&
+	       scale.paused == pool->scale_configured.paused &&
+	       service_config_equal(pool->service, service);
+}
+
+static int pool_apply(struct state *state, const struct pool *now,
+		      const struct service_config *wanted, bool *gone, struct error *error)
+{
+	struct service_config *service = service_wanted(now, wanted);
+	bool any_gone = backends_gone(now, wanted, gone);
+	struct pool *pool;
+	int code;
+
+	if (!service)
+		return error_set(error, -ENOMEM, "service %s: out of memory", wanted->name);
+	if (!any_gone && backends_fit(now, wanted) && service_fits(now, service, wanted)) {
+		service_config_free(service);
+		return 0;
+	}
+	code = state_pool_edit(state, wanted->name, &pool, error);
+	if (code) {
+		service_config_free(service);
+		return code;
+	}
+	/* Before the pool moves: a number is not worth taking for what goes at once. */
+	if (any_gone)
+		pool_backends_remove(pool, gone);
+	code = service_follow(state, pool, service, wanted, error);
+	return code ? code : backends_follow(pool, wanted, error);
+}
+
 static int service_apply(struct state *state, const struct service_config *wanted,
 			 struct error *error)
 {
-	struct pool *pool = state_pool(state, wanted->name);
+	const struct pool *now = state_pool(state, wanted->name);
+	struct pool *pool;
+	bool *gone;
 	int code;
 
-	if (!pool) {
-		code = state_pool_add(state, wanted, ORIGIN_CONFIG, error);
-		if (code)
-			return code;
-		pool = &state->pools[state->pool_count - 1];
-	} else {
-		/* Before the pool moves: a number is not worth taking for what goes at once. */
-		backends_drop(pool, wanted);
-		code = service_follow(state, pool, wanted, error);
-		if (code)
-			return code;
+	if (!now) {
+		code = state_pool_add(state, wanted, ORIGIN_CONFIG, &pool, error);
+		return code ? code : backends_follow(pool, wanted, error);
 	}
-	code = backends_follow(pool, wanted, error);
-	if (code)
-		error_prefix(error, "service %s: ", wanted->name);
+	gone = calloc(now->backend_count + 1, sizeof(*gone));
+	if (!gone)
+		return error_set(error, -ENOMEM, "service %s: out of memory", wanted->name);
+	code = pool_apply(state, now, wanted, gone, error);
+	free(gone);
 	return code;
 }
 

@@ -14,15 +14,6 @@ const char *const lifecycle_names[] = {"provisioning", "active",  "draining", "d
 				       "failed",       "drained", NULL};
 const char *const origin_names[] = {"config", "runtime", "autoscale", NULL};
 
-struct pool_backend *pool_backend(const struct pool *pool, const char *name)
-{
-	for (size_t i = 0; i < pool->backend_count; i++) {
-		if (!strcmp(pool->backends[i].name, name))
-			return &pool->backends[i];
-	}
-	return NULL;
-}
-
 bool backend_alive(const struct pool_backend *backend)
 {
 	return backend->life == LIFE_ACTIVE || backend->life == LIFE_DRAINING;
@@ -35,26 +26,16 @@ uint32_t backend_weight(const struct pool_backend *backend)
 	return backend->weight_runtime == NO_WEIGHT ? backend->weight : backend->weight_runtime;
 }
 
-static int pool_find(const struct state *state, const char *service, struct pool **ret_pool,
-		     struct error *error)
-{
-	*ret_pool = state_pool(state, service);
-	if (*ret_pool)
-		return 0;
-	return error_set(error, -ENOENT,
-			 "service %s: is not there; 'sluice service ls' lists those that are",
-			 service);
-}
-
-static int backend_find(const struct state *state, const char *service, const char *name,
+/* Both may be changed then. */
+static int backend_find(struct state *state, const char *service, const char *name,
 			struct pool **ret_pool, struct pool_backend **ret_backend,
 			struct error *error)
 {
-	int code = pool_find(state, service, ret_pool, error);
+	int code = state_pool_edit(state, service, ret_pool, error);
 
 	if (code)
 		return code;
-	*ret_backend = pool_backend(*ret_pool, name);
+	*ret_backend = pool_backend_edit(*ret_pool, name);
 	if (*ret_backend)
 		return 0;
 	return error_set(error, -ENOENT,
@@ -66,6 +47,7 @@ static int backend_find(const struct state *state, const char *service, const ch
 static int address_check(const struct pool *pool, const char *name, const struct ip *address,
 			 struct error *error)
 {
+	const struct pool_backend *other;
 	char text[IP_TEXT_MAX];
 
 	ip_format(address, text);
@@ -85,15 +67,12 @@ static int address_check(const struct pool *pool, const char *name, const struct
 				 "backend %s: address %s is not of the family of the VIP, which "
 				 "mode nat keeps; give its IPv%d address",
 				 name, text, ip_family(&pool->service->vip));
-	for (size_t i = 0; i < pool->backend_count; i++) {
-		const struct pool_backend *other = &pool->backends[i];
-
-		if (backend_alive(other) && ip_equal(&other->address, address))
-			return error_set(error, -EEXIST,
-					 "backend %s: address %s belongs to backend %s of service "
-					 "%s; remove that first",
-					 name, text, other->name, pool->service->name);
-	}
+	other = pool_backend_at(pool, address);
+	if (other)
+		return error_set(error, -EEXIST,
+				 "backend %s: address %s belongs to backend %s of service %s; "
+				 "remove that first",
+				 name, text, other->name, pool->service->name);
 	return 0;
 }
 
@@ -102,46 +81,44 @@ static int nat_end_check(const struct state *state, const struct pool *pool, con
 			 const struct ip *address, uint16_t port, struct error *error)
 {
 	for (size_t i = 0; i < state->pool_count; i++) {
-		const struct pool *other = &state->pools[i];
+		const struct pool *other = state->pools[i];
+		const struct pool_backend *backend;
 
 		if (other == pool || pool->service->mode != FORWARD_MODE_NAT ||
 		    other->service->mode != FORWARD_MODE_NAT ||
 		    other->service->protocol != pool->service->protocol)
 			continue;
-		for (size_t b = 0; b < other->backend_count; b++) {
-			const struct pool_backend *backend = &other->backends[b];
-
-			if (backend_alive(backend) && ip_equal(&backend->address, address) &&
-			    (backend->port ? backend->port : other->service->port) ==
-				    (port ? port : pool->service->port))
-				return error_set(error, -EEXIST,
-						 "backend %s: its address and port are those of "
-						 "backend %s of service %s, which is in mode nat "
-						 "too; give it another port",
-						 name, backend->name, other->service->name);
-		}
+		backend = pool_backend_at(other, address);
+		if (backend && (backend->port ? backend->port : other->service->port) ==
+				       (port ? port : pool->service->port))
+			return error_set(error, -EEXIST,
+					 "backend %s: its address and port are those of backend "
+					 "%s of service %s, which is in mode nat too; give it "
+					 "another port",
+					 name, backend->name, other->service->name);
 	}
 	return 0;
 }
 
-/* Backends that have a number, will have one, or can have theirs back. */
-static uint32_t pool_size(const struct pool *pool)
+/* Whether as many as may be have a number, will have one, or can have theirs back. */
+static bool pool_full(const struct pool *pool)
 {
 	uint32_t size = 0;
 
+	/* Most pools, and those that are being filled, need not be counted. */
+	if (pool->backend_count < pool->service->backends_max)
+		return false;
 	for (size_t i = 0; i < pool->backend_count; i++)
 		size += backend_alive(&pool->backends[i]) ||
 			pool->backends[i].life == LIFE_PROVISIONING ||
 			pool->backends[i].life == LIFE_DRAINED;
-	return size;
+	return size >= pool->service->backends_max;
 }
 
-/* Room for one more of a name that is not taken; the backend is not in the list yet. */
+/* One more of a name that is not taken. */
 static int pool_append(struct pool *pool, const char *name, struct pool_backend **ret_backend,
 		       struct error *error)
 {
-	struct pool_backend *backends;
-
 	if (!name_valid(name))
 		return error_set(error, -EINVAL,
 				 "backend %s: is not a name; use at most %d of a-z 0-9 . - with a "
@@ -152,23 +129,13 @@ static int pool_append(struct pool *pool, const char *name, struct pool_backend 
 				 "backend %s: service %s has one of this name; remove it first or "
 				 "choose another name",
 				 name, pool->service->name);
-	if (pool_size(pool) >= pool->service->backends_max)
+	if (pool_full(pool))
 		return error_set(error, -ENOSPC,
 				 "backend %s: service %s has its backends_max of %u; raise it in "
 				 "the config",
 				 name, pool->service->name, pool->service->backends_max);
-	backends = reallocarray(pool->backends, pool->backend_count + 1, sizeof(*backends));
-	if (!backends)
+	if (pool_backend_append(pool, name, ret_backend))
 		return error_set(error, -ENOMEM, "backend %s: out of memory", name);
-	pool->backends = backends;
-	backends[pool->backend_count] = (struct pool_backend){
-		.name = strdup(name),
-		.weight_runtime = NO_WEIGHT,
-		.number = NO_NUMBER,
-	};
-	if (!backends[pool->backend_count].name)
-		return error_set(error, -ENOMEM, "backend %s: out of memory", name);
-	*ret_backend = &backends[pool->backend_count];
 	return 0;
 }
 
@@ -187,35 +154,24 @@ int pool_backend_add(struct pool *pool, const struct backend_config *backend, en
 				 backend->name, backend->weight, SLUICE_WEIGHT_MAX);
 	if (!code)
 		code = pool_number_take(pool, added, error);
+	if (!code && pool_backend_place(pool, added, &backend->address, backend->port))
+		code = error_set(error, -ENOMEM, "backend %s: out of memory", backend->name);
 	if (code) {
-		pool_backend_clear(added);
+		pool_backend_drop_last(pool);
 		return code;
 	}
-	added->address = backend->address;
-	added->port = backend->port;
 	added->weight = backend->weight;
 	added->origin = origin;
 	added->drain = backend->drain;
 	added->life = backend->drain ? LIFE_DRAINING : LIFE_ACTIVE;
-	pool->backend_count++;
 	return 0;
-}
-
-void pool_backend_remove(struct pool *pool, struct pool_backend *backend)
-{
-	size_t index = (size_t)(backend - pool->backends);
-
-	pool_number_retire(pool, backend);
-	pool_backend_clear(backend);
-	pool->backend_count--;
-	memmove(backend, backend + 1, (pool->backend_count - index) * sizeof(*backend));
 }
 
 int state_backend_add(struct state *state, const char *service,
 		      const struct backend_config *backend, enum origin origin, struct error *error)
 {
 	struct pool *pool;
-	int code = pool_find(state, service, &pool, error);
+	int code = state_pool_edit(state, service, &pool, error);
 
 	if (!code)
 		code = nat_end_check(state, pool, backend->name, &backend->address, backend->port,
@@ -340,7 +296,7 @@ int state_backend_intend(struct state *state, const char *service, const char *n
 {
 	struct pool_backend *backend;
 	struct pool *pool;
-	int code = pool_find(state, service, &pool, error);
+	int code = state_pool_edit(state, service, &pool, error);
 
 	if (!code)
 		code = pool_append(pool, name, &backend, error);
@@ -349,7 +305,6 @@ int state_backend_intend(struct state *state, const char *service, const char *n
 	backend->weight = WEIGHT_CREATED;
 	backend->origin = ORIGIN_AUTOSCALE;
 	backend->life = LIFE_PROVISIONING;
-	pool->backend_count++;
 	sequence_follow(pool, name);
 	return 0;
 }
@@ -373,8 +328,8 @@ int state_backend_created(struct state *state, const char *service, const char *
 		code = pool_number_take(pool, backend, error);
 	if (code)
 		return code;
-	backend->address = *address;
-	backend->port = port;
+	if (pool_backend_place(pool, backend, address, port))
+		return error_set(error, -ENOMEM, "backend %s: out of memory", name);
 	backend->life = LIFE_ACTIVE;
 	return 0;
 }

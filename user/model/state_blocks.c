@@ -10,6 +10,21 @@ struct span {
 	uint32_t start, length;
 };
 
+enum block_kind {
+	BLOCK_SERVICE = 0,
+	BLOCK_BACKENDS,
+	BLOCK_SLOTS,
+	BLOCK_KINDS
+};
+
+/* What pools, and blocks that are not purged yet, hold of each kind; sorted by start. */
+struct state_rooms {
+	struct spans {
+		struct span *list;
+		size_t count, room;
+	} kinds[BLOCK_KINDS];
+};
+
 static int span_by_start(const void *a, const void *b)
 {
 	const struct span *left = a, *right = b;
@@ -17,45 +32,32 @@ static int span_by_start(const void *a, const void *b)
 	return (left->start > right->start) - (left->start < right->start);
 }
 
-/* The first gap of the length among the used spans, which are sorted here. */
-static int span_find(struct span *used, size_t count, uint32_t length, uint32_t limit,
-		     uint32_t *ret_start)
+static void rooms_free(struct state_rooms *rooms)
 {
-	uint32_t start = 0;
-
-	qsort(used, count, sizeof(*used), span_by_start);
-	for (size_t i = 0; i < count; i++) {
-		if (used[i].start >= start && used[i].start - start >= length)
-			break;
-		if (used[i].start + used[i].length > start)
-			start = used[i].start + used[i].length;
-	}
-	if (length > limit || start > limit - length)
-		return -ENOSPC;
-	*ret_start = start;
-	return 0;
+	for (int kind = 0; rooms && kind < BLOCK_KINDS; kind++)
+		free(rooms->kinds[kind].list);
+	free(rooms);
 }
 
-enum block_kind {
-	BLOCK_SERVICE,
-	BLOCK_BACKENDS,
-	BLOCK_SLOTS
-};
-
-static size_t spans_add(struct span *spans, enum block_kind kind, const struct retired_block *block)
+void state_rooms_forget(struct state *state)
 {
-	switch (kind) {
-	case BLOCK_SERVICE:
-		spans[0] = (struct span){block->service, 1};
-		return 1;
-	case BLOCK_BACKENDS:
-		spans[0] = (struct span){block->backend_base, block->backend_capacity};
-		return 1;
-	default:
-		spans[0] = (struct span){block->slot_line[0], config_slot_lines(block->slot_count)};
-		spans[1] = (struct span){block->slot_line[1], config_slot_lines(block->slot_count)};
-		return 2;
-	}
+	rooms_free(state->rooms);
+	state->rooms = NULL;
+}
+
+static void span_add(struct spans *spans, uint32_t start, uint32_t length)
+{
+	spans->list[spans->count++] = (struct span){start, length};
+}
+
+static void block_add(struct state_rooms *rooms, const struct retired_block *block)
+{
+	uint32_t lines = config_slot_lines(block->slot_count);
+
+	span_add(&rooms->kinds[BLOCK_SERVICE], block->service, 1);
+	span_add(&rooms->kinds[BLOCK_BACKENDS], block->backend_base, block->backend_capacity);
+	span_add(&rooms->kinds[BLOCK_SLOTS], block->slot_line[0], lines);
+	span_add(&rooms->kinds[BLOCK_SLOTS], block->slot_line[1], lines);
 }
 
 static struct retired_block block_of(const struct pool *pool)
@@ -69,92 +71,156 @@ static struct retired_block block_of(const struct pool *pool)
 	};
 }
 
-/* All that pools but the one at index, and blocks that are not purged yet, hold of one kind. */
-static size_t spans_collect(const struct state *state, size_t index, enum block_kind kind,
-			    struct span *spans)
+static struct state_rooms *rooms_make(const struct state *state)
 {
-	size_t count = 0;
+	struct state_rooms *rooms = calloc(1, sizeof(*rooms));
 
+	for (int kind = 0; rooms && kind < BLOCK_KINDS; kind++) {
+		struct spans *spans = &rooms->kinds[kind];
+
+		spans->room = (state->pool_count + state->retired_count) * 2 + 2;
+		spans->list = calloc(spans->room, sizeof(*spans->list));
+		if (!spans->list) {
+			rooms_free(rooms);
+			return NULL;
+		}
+	}
+	if (!rooms)
+		return NULL;
 	for (size_t i = 0; i < state->pool_count; i++) {
-		struct retired_block block = block_of(&state->pools[i]);
+		struct retired_block block = block_of(state->pools[i]);
 
-		if (i != index)
-			count += spans_add(spans + count, kind, &block);
+		block_add(rooms, &block);
 	}
 	for (size_t i = 0; i < state->retired_count; i++)
-		count += spans_add(spans + count, kind, &state->retired[i]);
-	return count;
+		block_add(rooms, &state->retired[i]);
+	for (int kind = 0; kind < BLOCK_KINDS; kind++)
+		qsort(rooms->kinds[kind].list, rooms->kinds[kind].count, sizeof(struct span),
+		      span_by_start);
+	return rooms;
+}
+
+/* The first gap of the length among those that are used. */
+static int span_find(const struct spans *used, uint32_t length, uint32_t limit, uint32_t *ret_start)
+{
+	uint32_t start = 0;
+
+	for (size_t i = 0; i < used->count; i++) {
+		const struct span *span = &used->list[i];
+
+		if (span->start >= start && span->start - start >= length)
+			break;
+		if (span->start + span->length > start)
+			start = span->start + span->length;
+	}
+	if (length > limit || start > limit - length)
+		return -ENOSPC;
+	*ret_start = start;
+	return 0;
+}
+
+static int span_insert(struct spans *spans, uint32_t start, uint32_t length)
+{
+	size_t i;
+
+	if (spans->count >= spans->room) {
+		size_t room = spans->room * 2;
+		struct span *list = reallocarray(spans->list, room, sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		spans->list = list;
+		spans->room = room;
+	}
+	for (i = spans->count; i > 0 && spans->list[i - 1].start > start; i--)
+		spans->list[i] = spans->list[i - 1];
+	spans->list[i] = (struct span){start, length};
+	spans->count++;
+	return 0;
+}
+
+/* 0, -ENOSPC or -ENOMEM. */
+static int span_take(struct spans *spans, uint32_t length, uint32_t limit, uint32_t *ret_start)
+{
+	int code = span_find(spans, length, limit, ret_start);
+
+	return code ? code : span_insert(spans, *ret_start, length);
 }
 
 static int no_room(const struct state *state, const char *service, const char *what, uint32_t limit,
 		   struct error *error)
 {
-	error_set(error, -ENOSPC,
-		  "service %s: no room left in limits.%s %u; raise it (and lower backends_max "
-		  "where it is too large)%s",
-		  service, what, limit,
-		  state->retired_count ? ", or try again when flows of removed services are gone"
-				       : "");
-	return -ENOSPC;
+	return error_set(
+		error, -ENOSPC,
+		"service %s: no room left in limits.%s %u; raise it (and lower backends_max "
+		"where it is too large)%s",
+		service, what, limit,
+		state->retired_count ? ", or try again when flows of removed services are gone"
+				     : "");
 }
 
-int state_blocks_take(const struct state *state, size_t index, struct error *error)
+/* What did not get a place; NULL: all has. *ret_code is not 0 then, -ENOSPC or -ENOMEM. */
+static const char *blocks_find(const struct state *state, struct pool *pool, uint32_t *ret_limit,
+			       int *ret_code)
 {
 	const struct limits_config *limits = &state->limits;
-	struct pool *pool = &state->pools[index];
-	const char *name = pool->service->name;
-	uint32_t slot_count = config_slot_count(pool->service->backends_max);
-	uint32_t capacity = config_backend_capacity(pool->service->backends_max);
-	size_t count = (state->pool_count + state->retired_count) * 2 + 2;
-	struct span *spans = calloc(count, sizeof(*spans));
-	uint8_t *numbers = calloc(capacity, 1);
-	int code = -ENOSPC;
+	struct spans *kinds = state->rooms->kinds;
+	uint32_t lines = config_slot_lines(pool->slot_count);
 
-	if (!spans || !numbers) {
-		code = error_set(error, -ENOMEM, "service %s: out of memory", name);
-		goto out;
-	}
-	count = spans_collect(state, index, BLOCK_SERVICE, spans);
-	if (span_find(spans, count, 1, limits->services, &pool->id)) {
-		no_room(state, name, "services", limits->services, error);
-		goto out;
-	}
-	count = spans_collect(state, index, BLOCK_BACKENDS, spans);
-	if (span_find(spans, count, capacity, limits->backends, &pool->backend_base)) {
-		no_room(state, name, "backends", limits->backends, error);
-		goto out;
-	}
-	count = spans_collect(state, index, BLOCK_SLOTS, spans);
-	for (int place = 0; place < 2; place++) {
-		if (span_find(spans, count, config_slot_lines(slot_count),
-			      limits->slots / SLUICE_SLOTS_PER_LINE, &pool->slot_line[place])) {
-			no_room(state, name, "slots", limits->slots, error);
-			goto out;
-		}
-		spans[count++] =
-			(struct span){pool->slot_line[place], config_slot_lines(slot_count)};
-	}
-	free(pool->retired);
-	pool->retired = numbers;
-	numbers = NULL;
-	pool->backend_capacity = capacity;
-	pool->slot_count = slot_count;
-	code = 0;
-out:
-	free(numbers);
-	free(spans);
-	return code;
+	*ret_limit = limits->services;
+	*ret_code = span_take(&kinds[BLOCK_SERVICE], 1, limits->services, &pool->id);
+	if (*ret_code)
+		return "services";
+	*ret_limit = limits->backends;
+	*ret_code = span_take(&kinds[BLOCK_BACKENDS], pool->backend_capacity, limits->backends,
+			      &pool->backend_base);
+	if (*ret_code)
+		return "backends";
+	*ret_limit = limits->slots;
+	for (int place = 0; !*ret_code && place < 2; place++)
+		*ret_code =
+			span_take(&kinds[BLOCK_SLOTS], lines, limits->slots / SLUICE_SLOTS_PER_LINE,
+				  &pool->slot_line[place]);
+	return *ret_code ? "slots" : NULL;
 }
 
-static bool spans_apart(struct span *spans, size_t count, uint32_t limit)
+int state_blocks_take(struct state *state, struct pool *pool, struct error *error)
+{
+	const char *name = pool->service->name, *what;
+	uint32_t capacity = config_backend_capacity(pool->service->backends_max);
+	uint8_t *numbers = calloc(capacity, 1);
+	uint32_t limit;
+	int code;
+
+	if (!state->rooms)
+		state->rooms = rooms_make(state);
+	if (!state->rooms || !numbers) {
+		free(numbers);
+		return error_set(error, -ENOMEM, "service %s: out of memory", name);
+	}
+	free(pool->numbers);
+	pool->numbers = numbers;
+	pool->fresh_from = 0;
+	pool->purged_from = 0;
+	pool->backend_capacity = capacity;
+	pool->slot_count = config_slot_count(pool->service->backends_max);
+	what = blocks_find(state, pool, &limit, &code);
+	if (!what)
+		return 0;
+	state_rooms_forget(state); /* they have a part of the pool's */
+	if (code == -ENOMEM)
+		return error_set(error, -ENOMEM, "service %s: out of memory", name);
+	return no_room(state, name, what, limit, error);
+}
+
+static bool spans_apart(const struct spans *spans, uint32_t limit)
 {
 	uint64_t end = 0;
 
-	qsort(spans, count, sizeof(*spans), span_by_start);
-	for (size_t i = 0; i < count; i++) {
-		if (spans[i].start < end)
+	for (size_t i = 0; i < spans->count; i++) {
+		if (spans->list[i].start < end)
 			return false;
-		end = (uint64_t)spans[i].start + spans[i].length;
+		end = (uint64_t)spans->list[i].start + spans->list[i].length;
 	}
 	return end <= limit;
 }
@@ -164,21 +230,19 @@ int state_blocks_check(const struct state *state, struct error *error)
 	const uint32_t limits[] = {state->limits.services, state->limits.backends,
 				   state->limits.slots / SLUICE_SLOTS_PER_LINE};
 	static const char *const names[] = {"services", "backends", "slots"};
-	size_t count = (state->pool_count + state->retired_count) * 2 + 1;
-	struct span *spans = calloc(count, sizeof(*spans));
+	struct state_rooms *rooms = rooms_make(state);
 	int code = 0;
 
-	if (!spans)
+	if (!rooms)
 		return error_set(error, -ENOMEM, "out of memory");
-	for (enum block_kind kind = BLOCK_SERVICE; !code && kind <= BLOCK_SLOTS; kind++) {
-		count = spans_collect(state, SIZE_MAX, kind, spans);
-		if (!spans_apart(spans, count, limits[kind]))
+	for (enum block_kind kind = BLOCK_SERVICE; !code && kind < BLOCK_KINDS; kind++) {
+		if (!spans_apart(&rooms->kinds[kind], limits[kind]))
 			code = error_set(error, -EINVAL,
 					 "%s: two blocks overlap or one is beyond limits.%s %u",
 					 names[kind], names[kind],
 					 kind == BLOCK_SLOTS ? state->limits.slots : limits[kind]);
 	}
-	free(spans);
+	rooms_free(rooms);
 	return code;
 }
 
@@ -194,32 +258,28 @@ int state_blocks_retire(struct state *state, const struct pool *pool, struct err
 	return 0;
 }
 
-/* Mark what backends hold, then take the best that is left: fresh, else purged. */
+/* The first number of this use, from *from on, which no earlier one has. Or NO_NUMBER. */
+static uint32_t number_find(const struct pool *pool, enum number_use use, uint32_t *from)
+{
+	while (*from < pool->backend_capacity && pool->numbers[*from] != use)
+		(*from)++;
+	return *from < pool->backend_capacity ? *from : NO_NUMBER;
+}
+
 int pool_number_take(struct pool *pool, struct pool_backend *backend, struct error *error)
 {
-	uint32_t best = NO_NUMBER;
-	uint8_t *used = calloc(pool->backend_capacity, 1);
+	uint32_t number = number_find(pool, NUMBER_FRESH, &pool->fresh_from);
 
-	if (!used)
-		return error_set(error, -ENOMEM, "backend %s: out of memory", backend->name);
-	for (size_t i = 0; i < pool->backend_count; i++) {
-		if (pool->backends[i].number != NO_NUMBER)
-			used[pool->backends[i].number] = 1;
-	}
-	for (uint32_t number = 0; number < pool->backend_capacity; number++) {
-		if (used[number] || pool->retired[number] == NUMBER_RETIRED)
-			continue;
-		if (best == NO_NUMBER || pool->retired[number] < pool->retired[best])
-			best = number;
-	}
-	free(used);
-	if (best == NO_NUMBER)
+	if (number == NO_NUMBER)
+		number = number_find(pool, NUMBER_PURGED, &pool->purged_from);
+	if (number == NO_NUMBER)
 		return error_set(error, -ENOSPC,
 				 "backend %s: all %u numbers of service %s are in use or wait "
 				 "until flows of removed backends are gone; try again later or "
 				 "raise backends_max",
 				 backend->name, pool->backend_capacity, pool->service->name);
-	backend->number = best;
+	pool->numbers[number] = NUMBER_USED;
+	backend->number = number;
 	return 0;
 }
 
@@ -227,6 +287,6 @@ void pool_number_retire(struct pool *pool, struct pool_backend *backend)
 {
 	if (backend->number == NO_NUMBER)
 		return;
-	pool->retired[backend->number] = NUMBER_RETIRED;
+	pool->numbers[backend->number] = NUMBER_RETIRED;
 	backend->number = NO_NUMBER;
 }

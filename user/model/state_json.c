@@ -38,7 +38,7 @@ static json_t *numbers_to_json(const struct pool *pool, enum number_use use)
 	json_t *list = json_array();
 
 	for (uint32_t number = 0; list && number < pool->backend_capacity; number++) {
-		if (pool->retired[number] == use)
+		if (pool->numbers[number] == use)
 			json_array_append_new(list, json_integer(number));
 	}
 	return list;
@@ -79,7 +79,7 @@ json_t *state_to_json(const struct state *state)
 	json_t *pools = json_array(), *retired = json_array();
 
 	for (size_t i = 0; pools && i < state->pool_count; i++)
-		json_array_append_new(pools, pool_to_json(&state->pools[i]));
+		json_array_append_new(pools, pool_to_json(state->pools[i]));
 	for (size_t i = 0; retired && i < state->retired_count; i++)
 		json_array_append_new(retired, block_to_json(&state->retired[i]));
 	return json_pack("{s:i, s:{s:I, s:I, s:I, s:I}, s:o, s:o}", "version", STATE_VERSION,
@@ -169,40 +169,55 @@ static char *read_copy(struct reader *reader, const char *text)
 	return copy;
 }
 
-static void read_backend(struct reader *reader, const json_t *object, const struct pool *pool,
-			 struct pool_backend *backend)
+/* The number and address of a living one, which no other has. */
+static void read_place(struct reader *reader, const json_t *object, const struct ip *address,
+		       struct pool *pool, struct pool_backend *backend)
+{
+	uint32_t number = read_u32(reader, object, "number", pool->backend_capacity - 1);
+
+	if (!ip_is_unicast(address))
+		reader_fail(reader, "address", "is not that of a host");
+	if (reader->code)
+		return;
+	if (pool->numbers[number] == NUMBER_USED || pool_backend_at(pool, address)) {
+		reader_fail(reader, "name", "has number or address of another backend");
+		return;
+	}
+	pool->numbers[number] = NUMBER_USED;
+	backend->number = number;
+}
+
+static void read_backend(struct reader *reader, const json_t *object, struct pool *pool)
 {
 	const char *note = json_string_value(json_object_get(object, "note"));
 	const char *name = read_text(reader, object, "name");
+	struct ip address = {0};
+	struct pool_backend *backend;
+	enum lifecycle life;
 
 	if (!name_valid(name) || pool_backend(pool, name))
 		reader_fail(reader, "name", "is not one, or that of another backend");
-	if (ip_parse(read_text(reader, object, "address"), &backend->address))
+	if (ip_parse(read_text(reader, object, "address"), &address))
 		reader_fail(reader, "address", "is not an IP address");
-	backend->name = read_copy(reader, name);
+	if (!reader->code && pool_backend_append(pool, name, &backend))
+		reader_no_memory(reader);
+	if (reader->code)
+		return;
+	life = read_word(reader, object, "state", lifecycle_names);
+	if (life == LIFE_ACTIVE || life == LIFE_DRAINING)
+		read_place(reader, object, &address, pool, backend);
+	if (pool_backend_place(pool, backend, &address,
+			       (uint16_t)read_u32(reader, object, "port", 65535)))
+		reader_no_memory(reader);
+	backend->life = life;
 	backend->note = note ? read_copy(reader, note) : NULL;
-	backend->port = (uint16_t)read_u32(reader, object, "port", 65535);
 	backend->weight = read_u32(reader, object, "weight", SLUICE_WEIGHT_MAX);
-	backend->weight_runtime = NO_WEIGHT;
 	if (json_object_get(object, "weight_runtime"))
 		backend->weight_runtime =
 			read_u32(reader, object, "weight_runtime", SLUICE_WEIGHT_MAX);
 	backend->drain = json_is_true(json_object_get(object, "drain"));
 	backend->origin = read_word(reader, object, "origin", origin_names);
-	backend->life = read_word(reader, object, "state", lifecycle_names);
 	backend->deadline_ms = read_number(reader, object, "deadline_ms", INT64_MAX, 0);
-	backend->number = NO_NUMBER;
-	if (!backend_alive(backend))
-		return;
-	backend->number = read_u32(reader, object, "number", pool->backend_capacity - 1);
-	if (!ip_is_unicast(&backend->address))
-		reader_fail(reader, "address", "is not that of a host");
-	for (size_t i = 0; i < pool->backend_count; i++) {
-		if (pool->backends[i].number == backend->number ||
-		    (backend_alive(&pool->backends[i]) &&
-		     ip_equal(&pool->backends[i].address, &backend->address)))
-			reader_fail(reader, name, "has number or address of another backend");
-	}
 }
 
 static void read_numbers(struct reader *reader, const json_t *object, const char *key,
@@ -217,7 +232,7 @@ static void read_numbers(struct reader *reader, const json_t *object, const char
 		    json_integer_value(number) >= pool->backend_capacity)
 			reader_fail(reader, key, "has a number out of range");
 		else
-			pool->retired[json_integer_value(number)] = (uint8_t)use;
+			pool->numbers[json_integer_value(number)] = (uint8_t)use;
 	}
 }
 
@@ -245,13 +260,8 @@ static void read_backends(struct reader *reader, const json_t *object, struct po
 {
 	const json_t *list = read_list(reader, object, "backends");
 
-	pool->backends = calloc(json_array_size(list) + 1, sizeof(*pool->backends));
-	if (!pool->backends)
-		reader_no_memory(reader);
-	for (size_t i = 0; !reader->code && i < json_array_size(list); i++) {
-		read_backend(reader, json_array_get(list, i), pool, &pool->backends[i]);
-		pool->backend_count++;
-	}
+	for (size_t i = 0; !reader->code && i < json_array_size(list); i++)
+		read_backend(reader, json_array_get(list, i), pool);
 }
 
 static void read_scale_configured(struct reader *reader, const json_t *object, struct pool *pool)
@@ -273,9 +283,6 @@ static void read_pool(struct reader *reader, const json_t *object, struct pool *
 {
 	struct retired_block block = {0};
 
-	if (!reader->code)
-		reader->code = service_config_from_json(json_object_get(object, "service"),
-							&pool->service, reader->error);
 	read_block(reader, object, &block);
 	read_scale_configured(reader, object, pool);
 	pool->origin = read_word(reader, object, "origin", origin_names);
@@ -287,13 +294,13 @@ static void read_pool(struct reader *reader, const json_t *object, struct pool *
 	memcpy(pool->slot_line, block.slot_line, sizeof(pool->slot_line));
 	if (reader->code)
 		return;
-	if (pool->service->backend_count || pool->backend_capacity <= pool->service->backends_max ||
+	if (pool->backend_capacity <= pool->service->backends_max ||
 	    pool->slot_count != config_slot_count(pool->service->backends_max)) {
 		reader_fail(reader, "service", "does not fit its blocks");
 		return;
 	}
-	pool->retired = calloc(pool->backend_capacity, 1);
-	if (!pool->retired)
+	pool->numbers = calloc(pool->backend_capacity, 1);
+	if (!pool->numbers)
 		reader_no_memory(reader);
 	read_numbers(reader, object, "retired", NUMBER_RETIRED, pool);
 	read_numbers(reader, object, "purged", NUMBER_PURGED, pool);
@@ -301,26 +308,43 @@ static void read_pool(struct reader *reader, const json_t *object, struct pool *
 		read_backends(reader, object, pool);
 }
 
+/* NULL: the reader says why. */
+static struct pool *read_pool_new(struct reader *reader, const json_t *object)
+{
+	struct service_config *service;
+	struct pool *pool;
+
+	if (!reader->code)
+		reader->code = service_config_from_json(json_object_get(object, "service"),
+							&service, reader->error);
+	if (reader->code)
+		return NULL;
+	pool = pool_new(service, ORIGIN_CONFIG);
+	if (!pool)
+		reader_no_memory(reader);
+	else if (service->backend_count)
+		reader_fail(reader, "service", "has backends of its own");
+	service_config_free(service);
+	return pool;
+}
+
 static void read_pools(struct reader *reader, const json_t *object, struct state *state)
 {
 	const json_t *list = read_list(reader, object, "pools");
 
-	state->pools = calloc(json_array_size(list) + 1, sizeof(*state->pools));
-	if (!state->pools)
-		reader_no_memory(reader);
 	for (size_t i = 0; !reader->code && i < json_array_size(list); i++) {
-		struct pool *pool = &state->pools[state->pool_count];
+		struct pool *pool = read_pool_new(reader, json_array_get(list, i));
 
-		read_pool(reader, json_array_get(list, i), pool);
+		if (pool)
+			read_pool(reader, json_array_get(list, i), pool);
 		if (!reader->code && state_pool(state, pool->service->name))
 			reader_fail(reader, "service", "is there twice");
-		/* A pool whose service could not be read cannot be searched by name. */
-		if (!pool->service)
-			pool_clear(pool);
-		else
-			state->pool_count++;
-		if (reader->code)
-			error_prefix(reader->error, "pools[%zu].", i);
+		if (!reader->code && state_pool_append(state, pool))
+			reader_no_memory(reader);
+		if (!reader->code)
+			continue;
+		pool_put(pool);
+		error_prefix(reader->error, "pools[%zu].", i);
 	}
 }
 
