@@ -222,12 +222,14 @@ static json_t *services_make(struct maker *maker)
 	json_t *list = json_array();
 
 	for (size_t i = 0; !maker->code && i < old_state->pool_count; i++) {
-		const struct pool *pool = &old_state->pools[i];
+		const struct pool *pool = old_state->pools[i];
+		const struct pool *other = state_pool(new_state, pool->service->name);
 
-		service_add(maker, list, pool, state_pool(new_state, pool->service->name));
+		if (other != pool) /* nothing becomes of what both share */
+			service_add(maker, list, pool, other);
 	}
 	for (size_t i = 0; !maker->code && i < new_state->pool_count; i++) {
-		const struct pool *pool = &new_state->pools[i];
+		const struct pool *pool = new_state->pools[i];
 
 		if (!state_pool(old_state, pool->service->name))
 			service_add(maker, list, NULL, pool);
