@@ -247,15 +247,17 @@ def apply(context):
     path.write_text("services: []  # as it is\n")
     with fake_agent(context.tmp / "s") as agent:
         for name in (str(path).replace("/", "%2F").replace(" ", "%20"), "-"):
+            agent.on("POST", f"/v1/plan?name={name}", {"steps": 0, "slots_moved": 99})
             agent.on("POST", f"/v1/config?name={name}", {"steps": 4, "slots_moved": 99})
         done = succeeds(context, "apply", "-f", str(path), agent=agent)
         assert agent.requests[-1][2] == path.read_text()
-        assert done.stdout == "" and "4 steps, 99 slots moved" in done.stderr
+        assert done.stdout == "no changes\n" and "4 steps, 99 slots moved" in done.stderr
         done = succeeds(context, "apply", "-f", "-", agent=agent, stdin="limits: {}\n")
         assert agent.requests[-1][2] == "limits: {}\n"
         done = sluice(context, "apply", "-f", "/does/not/exist", agent=agent)
         assert done.returncode == 1 and "/does/not/exist" in done.stderr
-        assert len(agent.requests) == 2
+        assert [path.split("?")[0] for _, path, _ in agent.requests] == [
+            "/v1/plan", "/v1/config"] * 2
 
 
 @case("e2e/cli: config check needs no agent and points at the error", root=False)
