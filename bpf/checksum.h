@@ -29,4 +29,10 @@ static __always_inline __u16 sum_apply(__u16 checksum, __u32 change)
 	return (__u16)~sum;
 }
 
+/* A checksum after one word that it covers has changed. */
+static __always_inline __u16 checksum_change(__u16 check, __be16 before, __be16 after)
+{
+	return sum_apply(check, sum_change16(before, after));
+}
+
 #endif

@@ -6,22 +6,11 @@
 #ifndef BPF_ECHO_H
 #define BPF_ECHO_H
 
+#include "checksum.h"
 #include "icmp.h"
 #include "reply.h"
 
 #define ECHO_HOP_LIMIT 64u
-
-/* RFC 1624: a checksum after one word that it covers has changed. */
-static __always_inline __sum16 checksum_change(__sum16 check, __be16 before, __be16 after)
-{
-	__u32 sum = (__u16)~check;
-
-	sum += (__u16)~before;
-	sum += after;
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum += sum >> 16;
-	return (__sum16)~sum;
-}
 
 static __always_inline void macs_swap(struct ethhdr *ethernet)
 {

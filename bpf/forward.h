@@ -12,6 +12,7 @@
 #include "forward_nat.h"
 #include "forward_push.h"
 #include "maps.h"
+#include "mss.h"
 #include "packet.h"
 #include "too_big.h"
 
@@ -101,14 +102,60 @@ static __always_inline enum verdict forward_ipip_v6(struct xdp_md *ctx, const st
 	return VERDICT_FORWARD_IPIP;
 }
 
-/* The modes whose headers are written out of line. */
-static __always_inline enum verdict forward_other(struct xdp_md *ctx, const struct packet *packet,
-						  const struct route *route, union nexthop nexthop)
+/* The modes that most backends have, l2 and ipip. */
+static __always_inline enum verdict forward_plain(struct xdp_md *ctx, const struct packet *packet,
+						  const struct route *route, union nexthop nexthop,
+						  const struct egress *port, enum forward_mode mode)
 {
-	if (route->backend->mode == FORWARD_MODE_GUE)
+	if (mode == FORWARD_MODE_L2)
+		return forward_l2(ctx, nexthop, port);
+	if (route->backend->family == 4)
+		return forward_ipip_v4(ctx, packet, route, nexthop, port);
+	return forward_ipip_v6(ctx, packet, route, nexthop, port);
+}
+
+/*
+ * forward_changed - the same of a packet that was changed before, as gue_shape() describes it. A way
+ * of its own: the verifier would go the straight one once more for each kind of change.
+ */
+noinline __u32 forward_changed(struct xdp_md *ctx, __u32 backend_id, __u64 nexthop_word, __u64 hash,
+			       __u64 shape)
+{
+	struct backend *backend = bpf_map_lookup_elem(&backends, &backend_id);
+	union nexthop nexthop = {.word = nexthop_word};
+	__u32 index = (__u32)(nexthop_word >> 48);
+	const struct egress *port = bpf_map_lookup_elem(&egress, &index);
+	const struct route route = {.backend = backend, .hash = hash};
+	const struct packet packet = {
+		.length = SHAPE_LENGTH(shape),
+		.link_length = SHAPE_LINK_LENGTH(shape),
+		.traffic_class = (__u8)SHAPE_TRAFFIC_CLASS(shape),
+		.key.family = SHAPE_IS_IPV4(shape) ? 4 : 6,
+	};
+
+	if (!backend || !port)
+		return VERDICT_DROP_NO_NEXTHOP;
+	return forward_plain(ctx, &packet, &route, nexthop, port, backend_mode(backend));
+}
+
+/* What few backends ask for: changes of the packet, and modes whose headers are written out of line. */
+static __always_inline enum verdict forward_special(struct xdp_md *ctx, const struct packet *packet,
+						    const struct route *route,
+						    union nexthop nexthop)
+{
+	enum forward_mode mode = backend_mode(route->backend);
+	__u64 shape = gue_shape(packet);
+
+	if (route->backend->mode & BACKEND_CLAMPS)
+		shape += mss_clamp(ctx, packet->link_length, packet->key.family, route->service_id);
+	if (mode == FORWARD_MODE_GUE)
 		return (enum verdict)forward_gue(ctx, route->backend_id, nexthop.word, route->hash,
-						 gue_shape(packet));
-	return (enum verdict)forward_nat(ctx, route->backend_id, nexthop.word, nat_shape(packet));
+						 shape);
+	if (mode == FORWARD_MODE_NAT)
+		return (enum verdict)forward_nat(ctx, route->backend_id, nexthop.word,
+						 nat_shape(packet));
+	return (enum verdict)forward_changed(ctx, route->backend_id, nexthop.word, route->hash,
+					     shape);
 }
 
 /* forward - rewrite the packet and name its way out. */
@@ -132,13 +179,9 @@ static __always_inline enum verdict forward(struct xdp_md *ctx, const struct pac
 	}
 	route->egress = index;
 	route->ifindex = port->ifindex;
-	if (backend->mode == FORWARD_MODE_L2)
-		return forward_l2(ctx, nexthop, port);
-	if (unlikely(backend->mode != FORWARD_MODE_IPIP))
-		return forward_other(ctx, packet, route, nexthop);
-	if (backend->family == 4)
-		return forward_ipip_v4(ctx, packet, route, nexthop, port);
-	return forward_ipip_v6(ctx, packet, route, nexthop, port);
+	if (unlikely(backend->mode > FORWARD_MODE_IPIP))
+		return forward_special(ctx, packet, route, nexthop);
+	return forward_plain(ctx, packet, route, nexthop, port, backend->mode);
 }
 
 #endif

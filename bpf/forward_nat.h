@@ -7,6 +7,7 @@
 #ifndef BPF_FORWARD_NAT_H
 #define BPF_FORWARD_NAT_H
 
+#include "mss.h"
 #include "nat_rewrite.h"
 
 #define FAMILY_IPV4 2 /* AF_INET and AF_INET6: their header is the C library's */
@@ -103,6 +104,7 @@ noinline __u32 nat_service(void)
 	if (!job->is_error || nat_same_address(job->address, job->key.address))
 		__builtin_memcpy(job->address, reply->vip, sizeof(reply->vip));
 	job->port = reply->port;
+	job->backend = reply->backend;
 	return VERDICT_NONE;
 }
 
@@ -230,6 +232,16 @@ noinline __u32 nat_route(struct xdp_md *ctx)
 	return VERDICT_DROP_NO_NEXTHOP;
 }
 
+/* Here a backend's SYN-ACK passes, too. */
+static __always_inline void nat_clamp(struct xdp_md *ctx, const struct nat_job *job)
+{
+	__u32 id = job->backend;
+	const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
+
+	if (backend && backend->mode & BACKEND_CLAMPS)
+		mss_clamp(ctx, job->link_length, job->family, backend->service);
+}
+
 /* nat_return - a packet that is not for a VIP: if a backend answers with it, on to the client. */
 static __always_inline enum verdict nat_return(struct xdp_md *ctx, struct packet *packet,
 					       struct route *route)
@@ -257,7 +269,10 @@ static __always_inline enum verdict nat_return(struct xdp_md *ctx, struct packet
 	rewritten = job->is_error ? (enum verdict)nat_quote(ctx) : VERDICT_NONE;
 	if (rewritten == VERDICT_NONE)
 		rewritten = (enum verdict)nat_rewrite(ctx);
-	return rewritten < VERDICT_NONE ? rewritten : verdict;
+	if (rewritten < VERDICT_NONE)
+		return rewritten;
+	nat_clamp(ctx, job);
+	return verdict;
 }
 
 #endif

@@ -21,6 +21,7 @@ struct nat_job {
 	__u32 link_length;
 	__u32 length;  /* of replies: of the IP packet */
 	__u32 ifindex; /* of replies: where they leave */
+	__u32 backend; /* of replies: whose service it is */
 	/* The transport header in work: the packet's, or its quote's. */
 	__u32 part_place; /* in the frame */
 	__u32 part_room;  /* bytes that are there */

@@ -150,7 +150,9 @@ struct service {
 	__u8 quic_id_offset; /* of the server ID, from the start of the connection ID */
 	__u8 quic_id_config; /* with an offset: the top three bits of the connection ID */
 	__u8 guard;          /* GUARD_*: what the guard is to ask; 0: nothing */
-	__u8 reserved[29];
+	__u8 reserved;
+	__u16 mss; /* TCP: the largest segment size that a SYN may offer; 0: any */
+	__u8 reserved2[26];
 };
 
 /* Map "quic_ids" (hash): from a server ID to the backend's index in map "backends". */
@@ -178,6 +180,13 @@ enum forward_mode {
 	FORWARD_MODE_NAT,
 };
 
+/*
+ * What struct backend's mode has beside that: what few backends ask for. So one comparison tells
+ * all of them from the plain l2 and ipip ones.
+ */
+#define BACKEND_MODE_MASK 0x0f
+#define BACKEND_CLAMPS    0x10 /* the service has an MSS */
+
 /* How a packet leaves: one word, so that a change of neighbour is seen whole. 0: not known. */
 union nexthop {
 	struct {
@@ -195,13 +204,19 @@ struct backend {
 	__u32 outer_sum;   /* ipip over IPv4: backend_outer_sum(); else 0 */
 	__u32 service;     /* index in map "services" */
 	__u8 state;        /* enum backend_state; written last */
-	__u8 mode;         /* enum forward_mode */
+	__u8 mode;         /* enum forward_mode, and BACKEND_* above it */
 	__u8 family;       /* of address: 4 or 6 */
 	__u8 reserved;
 	__be16 port; /* for modes that rewrite it */
 	__u16 inner_mtu; /* the longest packet that fits the way, see backend_overhead(); 0: not known */
 	__u32 reserved2[2];
 };
+
+static inline __attribute__((always_inline)) enum forward_mode
+backend_mode(const struct backend *backend)
+{
+	return (enum forward_mode)(backend->mode & BACKEND_MODE_MASK);
+}
 
 /* Constants of the outer header. RFC 6864: with DF set, an ID of 0 is allowed. */
 #define OUTER_DONT_FRAGMENT 0x4000u
@@ -235,9 +250,9 @@ static inline __attribute__((always_inline)) __u32 backend_overhead(const struct
 {
 	__u32 outer = backend->family == 4 ? 20 : 40;
 
-	if (backend->mode == FORWARD_MODE_IPIP)
+	if (backend_mode(backend) == FORWARD_MODE_IPIP)
 		return outer;
-	return backend->mode == FORWARD_MODE_GUE ? outer + GUE_HEADERS : 0;
+	return backend_mode(backend) == FORWARD_MODE_GUE ? outer + GUE_HEADERS : 0;
 }
 
 /* backend_outer_sum - outer_sum() between a backend's own addresses. */

@@ -7,7 +7,7 @@
  * Version of everything in this folder that lives in a map. Checked before pinned maps are
  * adopted; raise it with any change of a layout or of the meaning of a field.
  */
-#define SLUICE_ABI_VERSION 10
+#define SLUICE_ABI_VERSION 11
 
 /* Slots are packed 16 to a value (one cache line): array maps round each value up to 8 bytes. */
 #define SLUICE_SLOTS_PER_LINE 16

@@ -81,9 +81,11 @@ static void put_tcp(struct frame *frame, const struct spec *spec)
 	put_word(frame, spec->source_port);
 	put_word(frame, spec->port);
 	put(frame, "\x01\x02\x03\x04\x05\x06\x07\x08", 8);
-	put_byte(frame, 0x50);
+	put_byte(frame, 0x50 + spec->tcp_options_length / 4 * 16);
 	put_byte(frame, flags < 0 ? 0 : (unsigned int)flags);
 	put(frame, "\x10\x00\xbe\xef\x00\x00", 6);
+	if (spec->tcp_options_length)
+		put(frame, spec->tcp_options, spec->tcp_options_length);
 }
 
 static void put_udp(struct frame *frame, const struct spec *spec)

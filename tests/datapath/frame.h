@@ -25,20 +25,22 @@ struct frame {
 struct spec {
 	const char *from, *to; /* addresses; the family is theirs */
 	uint16_t source_port, port;
-	uint8_t protocol;          /* IPPROTO_*; 0: TCP */
-	int flags;                 /* of TCP; 0: ACK, -1: none */
-	uint8_t traffic_class;     /* DSCP and ECN */
-	uint8_t hop_limit;         /* 0: 61 */
-	unsigned int vlans;        /* tags: 0..3 */
-	unsigned int options;      /* IPv4 options, in bytes, a multiple of 4 */
-	const uint8_t *extensions; /* IPv6: types of the extension headers, ended by 0xff */
-	const uint8_t *payload;    /* NULL: payload_length bytes counting up */
-	int payload_length;        /* 0: 10; -1: none */
-	unsigned int padding;      /* bytes behind the IP packet */
-	unsigned int fragment;     /* offset in bytes */
-	bool more;                 /* more fragments follow */
-	bool whole;                /* IPv4: do not fragment */
-	uint16_t id;               /* of the datagram */
+	uint8_t protocol; /* IPPROTO_*; 0: TCP */
+	int flags;        /* of TCP; 0: ACK, -1: none */
+	const uint8_t *tcp_options;
+	unsigned int tcp_options_length; /* a multiple of 4 */
+	uint8_t traffic_class;           /* DSCP and ECN */
+	uint8_t hop_limit;               /* 0: 61 */
+	unsigned int vlans;              /* tags: 0..3 */
+	unsigned int options;            /* IPv4 options, in bytes, a multiple of 4 */
+	const uint8_t *extensions;       /* IPv6: types of the extension headers, ended by 0xff */
+	const uint8_t *payload;          /* NULL: payload_length bytes counting up */
+	int payload_length;              /* 0: 10; -1: none */
+	unsigned int padding;            /* bytes behind the IP packet */
+	unsigned int fragment;           /* offset in bytes */
+	bool more;                       /* more fragments follow */
+	bool whole;                      /* IPv4: do not fragment */
+	uint16_t id;                     /* of the datagram */
 };
 
 void frame_build(struct frame *frame, const struct spec *spec);

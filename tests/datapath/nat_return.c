@@ -155,6 +155,34 @@ RETURN_CASE(answers_come_from_the_vip,
 	assert_int_equal(lab_flow_count(lab).inserts, 0);
 }
 
+RETURN_CASE(offers_are_clamped,
+	    "conformance/I10 the MSS of a SYN-ACK that comes back through nat is lowered")
+{
+	const uint8_t high[] = {2, 4, 0x05, 0xb4}, low[] = {2, 4, 0x03, 0xe8};
+	struct lab *lab = *state;
+
+	need_network();
+	for (int i = 0; i < 2; i++) {
+		struct spec answer = nat_answer(i, IPPROTO_TCP), expected_spec = returned(&answer);
+		uint32_t id = nat_service(i, IPPROTO_TCP);
+		struct frame frame, expected;
+
+		lab->services[id].mss = 1000;
+		lab->backends[id * LAB_SERVICE_BACKENDS + NAT_NUMBER].mode |= BACKEND_CLAMPS;
+		answer.flags = expected_spec.flags = FLAG_SYN | FLAG_ACK;
+		answer.tcp_options = high;
+		expected_spec.tcp_options = low;
+		answer.tcp_options_length = expected_spec.tcp_options_length = sizeof(high);
+		frame_build(&frame, &answer);
+		frame_build(&expected, &expected_spec);
+		nat_sum(&frame);
+		nat_sum(&expected);
+		expect(lab, &frame, &expected);
+		answer.flags = FLAG_ACK;
+		check_return(lab, &answer, true);
+	}
+}
+
 RETURN_CASE(no_checksum_stays_none, "conformance/N3 on the way back no checksum of UDP stays none")
 {
 	const struct spec answer = nat_answer(false, IPPROTO_UDP);

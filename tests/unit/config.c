@@ -104,6 +104,7 @@ static void service_defaults(void **context)
 	assert_int_equal(service->empty, EMPTY_DROP);
 	assert_int_equal(service->unknown_port, EMPTY_DROP);
 	assert_false(service->quic);
+	assert_int_equal(service->mss, 0);
 	assert_int_equal(service->quic_id_length, 0);
 	assert_int_equal(service->quic_id_offset, 1);
 	assert_int_equal(service->quic_id_config, 0);
@@ -232,7 +233,7 @@ static void wrong_shape(void **context)
 		{"service:\n", "c.yaml:1:1: unknown key 'service'; did you mean 'services'?"},
 		{WEB "    wait: 1\n",
 		 "c.yaml:6:5: unknown key 'wait'; known here: name, vip, protocol, port, mode, "
-		 "tracking, affinity, scheduler, empty, unknown_port, quic, "
+		 "tracking, affinity, scheduler, empty, unknown_port, quic, mss, "
 		 "quic_id_length, quic_id_offset, quic_id_config, grace_ms, drain_ms, "
 		 "backends_max, backends, autoscale, guard"},
 		{WEB "    backends:\n      - name: a\n        addressx: 10.0.0.1\n",
@@ -345,6 +346,9 @@ static void wrong_service(void **context)
 		     "    mode: nat\n    backends: [{name: b, address: 10.0.0.1}]\n",
 		 "c.yaml:13:5: backend b, 10.0.0.1, has the address and port of a backend of "
 		 "service web, which is in mode nat too; give it another port"},
+		{WEB "    mss: 87\n",
+		 "c.yaml:6:5: mss 87 is below 88; give 0 (any), or 88 to 65535"},
+		{DNS "    mss: 1400\n", "c.yaml:6:5: mss is for protocol tcp; set mss: 0"},
 		{WEB "    quic_id_length: 4\n",
 		 "c.yaml:6:5: quic_id_length is for services with quic: true; set that too"},
 		{DNS "    quic: true\n    quic_id_length: 15\n    quic_id_offset: 6\n",

@@ -109,6 +109,11 @@ static uint16_t backend_port(const struct pool *pool, const struct pool_backend 
 	return backend->port ? backend->port : pool->service->port;
 }
 
+static uint8_t record_mode(const struct service_config *service)
+{
+	return (uint8_t)(service->mode | (service->mss ? BACKEND_CLAMPS : 0));
+}
+
 static void backend_write(struct dataplane *dataplane, const struct pool *pool,
 			  const struct pool_backend *backend)
 {
@@ -132,11 +137,11 @@ static void backend_write(struct dataplane *dataplane, const struct pool *pool,
 	record->service = pool->id;
 	record->port = htons(backend_port(pool, backend));
 	record->family = ip_family(&backend->address);
-	if (record->mode != (uint8_t)pool->service->mode) {
+	if (backend_mode(record) != pool->service->mode) {
 		__atomic_store_n(&record->nexthop.word, 0, __ATOMIC_RELEASE);
-		record->mode = (uint8_t)pool->service->mode;
 		moved = true;
 	}
+	record->mode = record_mode(pool->service);
 	if (moved)
 		way_write(record, ip_equal(&way->address, &backend->address) ? way : &none);
 	__atomic_store_n(&record->state, BACKEND_ALIVE, __ATOMIC_RELEASE);
@@ -350,6 +355,7 @@ static void service_write(struct dataplane *dataplane, const struct pool *pool)
 	record->quic_id_config = config->quic_id_config;
 	record->quic_id_length = config->quic_id_length;
 	record->protocol = config->protocol;
+	record->mss = config->mss;
 	guard_limit_write(dataplane, pool->id, &config->new_flow_limit);
 	__atomic_store_n(&record->state, SERVICE_PRESENT, __ATOMIC_RELEASE);
 }

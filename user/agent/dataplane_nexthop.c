@@ -20,7 +20,7 @@ void way_write(struct backend *backend, const struct dataplane_way *way)
 		memcpy(backend->source, way->source.word, sizeof(backend->source));
 		backend->inner_mtu = inner_mtu(backend, way->mtu);
 	}
-	backend->outer_sum = backend->family == 4 && backend->mode == FORWARD_MODE_IPIP
+	backend->outer_sum = backend->family == 4 && backend_mode(backend) == FORWARD_MODE_IPIP
 				     ? backend_outer_sum(backend)
 				     : 0;
 	__atomic_store_n(&backend->nexthop.word, way->nexthop.word, __ATOMIC_RELEASE);

@@ -66,6 +66,7 @@ struct service_config {
 	enum empty_answer empty;
 	enum empty_answer unknown_port; /* of the VIP: all its services say the same */
 	bool quic;
+	uint16_t mss;           /* TCP: the largest that a SYN may offer; 0 = any */
 	uint8_t quic_id_length; /* see struct service; 0 = connection IDs are not looked at */
 	uint8_t quic_id_offset;
 	uint8_t quic_id_config;

@@ -18,6 +18,7 @@
 
 /* RFC 9000; and the draft on QUIC load balancers, which keeps the last value for "no ID". */
 #define QUIC_ID_MAX     20
+#define MSS_MIN         88
 #define QUIC_CONFIG_MAX 6
 
 static const char *const protocol_names[] = {"tcp", "udp", NULL};
@@ -217,6 +218,11 @@ static void check_service_fits(struct check *check, const struct service_config 
 			   "a server ID of %d bytes from byte %d on is longer than a connection "
 			   "ID, which has at most %d; lower quic_id_offset or quic_id_length",
 			   service->quic_id_length, service->quic_id_offset, QUIC_ID_MAX);
+	if (service->mss && service->protocol != IPPROTO_TCP)
+		check_fail(check, "mss", "mss is for protocol tcp; set mss: 0");
+	if (service->mss && service->mss < MSS_MIN)
+		check_fail(check, "mss", "mss %d is below %d; give 0 (any), or %d to 65535",
+			   service->mss, MSS_MIN, MSS_MIN);
 	if (service->quic && service->protocol != IPPROTO_UDP)
 		check_fail(check, "quic", "quic is for protocol udp; set quic: false");
 }
@@ -240,6 +246,7 @@ void check_service(struct check *check, const struct raw_service *raw,
 	service->unknown_port =
 		check_word(check, "unknown_port", raw->unknown_port, empty_answer_names, 0);
 	service->quic = check_bool(check, "quic", raw->quic, false);
+	service->mss = (uint16_t)number(check, "mss", raw->mss, 0, UINT16_MAX, 0);
 	service->quic_id_length = (uint8_t)number(check, "quic_id_length", raw->quic_id_length, 0,
 						  SLUICE_QUIC_ID_MAX, 0);
 	service->quic_id_offset = (uint8_t)number(check, "quic_id_offset", raw->quic_id_offset, 0,

@@ -181,7 +181,7 @@ json_t *service_config_to_json(const struct service_config *service)
 	json_t *port = service->port ? json_integer(service->port) : json_string("any");
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:i, "
+		"{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:i, s:i, "
 		"s:I, s:I, s:I, s:o, s:o, s:o}",
 		"name", service->name, "vip", ip_format(&service->vip, vip), "protocol",
 		service->protocol == IPPROTO_UDP ? "udp" : "tcp", "port", port, "mode",
@@ -189,7 +189,7 @@ json_t *service_config_to_json(const struct service_config *service)
 		"affinity", affinity_names[service->affinity], "scheduler",
 		scheduler_names[service->scheduler], "empty", empty_answer_names[service->empty],
 		"unknown_port", empty_answer_names[service->unknown_port], "quic", service->quic,
-		"quic_id_length", service->quic_id_length, "quic_id_offset",
+		"mss", service->mss, "quic_id_length", service->quic_id_length, "quic_id_offset",
 		service->quic_id_offset, "quic_id_config", service->quic_id_config, "grace_ms",
 		(json_int_t)service->grace_ms, "drain_ms", (json_int_t)service->drain_ms,
 		"backends_max", (json_int_t)service->backends_max, "backends",

@@ -56,7 +56,7 @@ struct raw_guard {
 
 struct raw_service {
 	char *name, *vip, *protocol, *port, *mode, *tracking, *affinity, *scheduler, *empty, *quic;
-	char *unknown_port, *quic_id_length, *quic_id_offset, *quic_id_config;
+	char *unknown_port, *mss, *quic_id_length, *quic_id_offset, *quic_id_config;
 	char *grace_ms, *drain_ms, *backends_max;
 	struct raw_backend *backends;
 	unsigned int backends_count;

@@ -163,7 +163,7 @@ static bool same_record(const struct service_config *a, const struct service_con
 {
 	return a->tracking == b->tracking && a->affinity == b->affinity &&
 	       a->scheduler == b->scheduler && a->empty == b->empty && a->quic == b->quic &&
-	       same_quic_id(a, b) && a->grace_ms == b->grace_ms &&
+	       same_quic_id(a, b) && a->mss == b->mss && a->grace_ms == b->grace_ms &&
 	       memcmp(&a->new_flow_limit, &b->new_flow_limit, sizeof(a->new_flow_limit)) == 0;
 }
 
@@ -215,6 +215,12 @@ static int keys_remove(struct plan *plan, struct pairs *pairs)
 	return code;
 }
 
+/* Whether the records of the service's backends in the kernel would be the same. */
+static bool same_backend_records(const struct service_config *a, const struct service_config *b)
+{
+	return a->mode == b->mode && a->quic_id_length == b->quic_id_length && !a->mss == !b->mss;
+}
+
 static int backends_write(struct plan *plan, const struct pair *pair)
 {
 	const struct pool *pool = pair->new_pool;
@@ -227,8 +233,7 @@ static int backends_write(struct plan *plan, const struct pair *pair)
 			continue;
 		before = pair->old_index ? pair->old_index[backend->number] : NULL;
 		if (!before || !same_place(before, backend) ||
-		    pair->old_pool->service->mode != pool->service->mode ||
-		    pair->old_pool->service->quic_id_length != pool->service->quic_id_length)
+		    !same_backend_records(pair->old_pool->service, pool->service))
 			code = step_add(plan, PLAN_BACKEND_WRITE, pool, backend, false);
 	}
 	return code;
