@@ -517,7 +517,7 @@ static void publish_when_needed(void **context)
 	assert_plan(web, after, "backend_write web/w1, backend_write web/w2, service_write web");
 	state_free(after);
 	after = state_clone(web);
-	state_pool(after, "web")->service->mss = 1400;
+	service_edit(after, "web")->mss = 1400;
 	assert_plan(web, after, "backend_write web/w1, backend_write web/w2, service_write web");
 	state_free(after);
 	state_free(web);
