@@ -36,7 +36,8 @@ static void check_budget(const struct bpf_object *object)
 	assert_true(programs > 0);
 }
 
-CASE(every_program_is_within_it, "conformance/verifier budget: every program is within it")
+CASE_WITH(every_program_is_within_it, "conformance/verifier budget: every program is within it",
+	  .open = lab_reset, .not_on_wire = "it sends no packet")
 {
 	const struct lab *lab = *state;
 

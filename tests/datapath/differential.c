@@ -13,6 +13,7 @@
 #include "sluice.skel.h"
 
 #define PACKETS       100000u
+#define PACKETS_WIRE  20000u
 #define ROUND_PACKETS 500u /* with one config; then another */
 #define ROUND_TIME_S  2    /* then a new one: what the clock forgets is not modelled */
 
@@ -302,6 +303,8 @@ static bool packet_judge(struct round *round, uint32_t number)
 	frame_build(&frame, &spec);
 	source_random(round, &frame);
 	frame_mutate(round, &frame);
+	if (!lab_carries(round->lab, &frame))
+		return true;
 	lab_run(round->lab, &frame, &got);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (now.tv_sec - round->start.tv_sec > ROUND_TIME_S)
@@ -354,8 +357,9 @@ static void assert_seen(const struct round *round)
 CASE(random_packets, "conformance/differential: random packets fare as the plain model says")
 {
 	const char *seed = getenv("SLUICE_TEST_SEED"), *packets = getenv("SLUICE_TEST_PACKETS");
-	uint64_t wanted = packets ? strtoull(packets, NULL, 0) : PACKETS;
 	struct round round = {.lab = *state};
+	uint64_t wanted =
+		packets ? strtoull(packets, NULL, 0) : lab_frames(round.lab, PACKETS, PACKETS_WIRE);
 
 	round.reference = malloc(sizeof(*round.reference));
 	round.ring = ring_buffer__new(bpf_map__fd(round.lab->sluice->maps.held_fragments),

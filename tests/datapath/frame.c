@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cases.h"
+#include "keep.h"
 
 static void put(struct frame *frame, const void *bytes, size_t length)
 {
@@ -295,5 +296,6 @@ void frame_assert_equal(const struct frame *got, const struct frame *expected)
 		return;
 	frame_print("got", got);
 	frame_print("expected", expected);
+	keep_expected(expected);
 	fail_msg("the frames differ");
 }

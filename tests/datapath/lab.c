@@ -18,10 +18,12 @@
 #include "decap.skel.h"
 #include "model/guard.h"
 #include "model/table.h"
+#include "pass.skel.h"
 #include "sluice.skel.h"
+#include "sluice/decap.h"
 #include "sluice/service_table.h"
 
-#define INGRESS_IFINDEX 1 /* test runs come in by the loopback interface */
+#define LOOPBACK_IFINDEX 1 /* by which test runs come in */
 
 const uint8_t lab_own_mac[6] = {2, 0xcc, 0, 0, 0, 9};
 
@@ -88,6 +90,26 @@ static void maps_open(struct lab *lab)
 	lab->flow_counters = map_memory(lab->sluice->maps.flow_counters);
 }
 
+bool lab_is_wired(void)
+{
+	const char *driver = getenv("SLUICE_TEST_DRIVER");
+
+	return driver && !strcmp(driver, "wire");
+}
+
+static int wire_new(struct lab *lab)
+{
+	lab->pass = pass_bpf__open_and_load();
+	lab->wire = calloc(1, sizeof(*lab->wire));
+	if (!lab->pass || !lab->wire ||
+	    !wire_open(lab->wire, bpf_program__fd(lab->pass->progs.pass))) {
+		print_error("cannot make the namespaces: %s\n", strerror(errno));
+		return -1;
+	}
+	lab->ifindex = lab->wire->balancer.ifindex;
+	return 0;
+}
+
 int lab_new(void **state)
 {
 	struct lab *lab = calloc(1, sizeof(*lab));
@@ -97,6 +119,9 @@ int lab_new(void **state)
 		return -1;
 	*state = lab;
 	lab->cpus = (uint32_t)cpus;
+	lab->ifindex = LOOPBACK_IFINDEX;
+	if (lab_is_wired() && wire_new(lab))
+		return -1;
 	lab->sluice = sluice_bpf__open();
 	lab->decap = decap_bpf__open_and_load();
 	if (!lab->sluice || !lab->decap) {
@@ -134,6 +159,10 @@ int lab_free(void **state)
 	map_memory_free(lab->sluice->maps.service_counters, lab->service_counters);
 	map_memory_free(lab->sluice->maps.verdict_counters, lab->verdict_counters);
 	map_memory_free(lab->sluice->maps.flow_counters, lab->flow_counters);
+	if (lab->wire)
+		wire_close(lab->wire);
+	free(lab->wire);
+	pass_bpf__destroy(lab->pass);
 	decap_bpf__destroy(lab->decap);
 	sluice_bpf__destroy(lab->sluice);
 	sluice_bpf__destroy(lab->spread);
@@ -165,7 +194,8 @@ static void guard_clear(struct lab *lab)
 
 static void egress_fill(struct lab *lab, uint32_t index, uint32_t ifindex)
 {
-	uint32_t port = INGRESS_IFINDEX;
+	/* Test runs do not transmit, but look the way up: to the one interface that they know. */
+	uint32_t port = lab->wire ? ifindex : lab->ifindex;
 
 	lab->egress[index].ifindex = ifindex;
 	memcpy(lab->egress[index].mac, lab_own_mac, 6);
@@ -190,9 +220,11 @@ int lab_reset(void **state)
 	memset(lab->service_counters, 0, map_bytes(lab->sluice->maps.service_counters));
 	memset(lab->verdict_counters, 0, map_bytes(lab->sluice->maps.verdict_counters));
 	memset(lab->flow_counters, 0, map_bytes(lab->sluice->maps.flow_counters));
-	egress_fill(lab, LAB_EGRESS_SAME, INGRESS_IFINDEX);
-	/* A number that is not where packets come in; test runs do not transmit. */
-	egress_fill(lab, LAB_EGRESS_OTHER, INGRESS_IFINDEX + 1);
+	lab->marks = 0;
+	egress_fill(lab, LAB_EGRESS_SAME, lab->ifindex);
+	egress_fill(lab, LAB_EGRESS_OTHER, lab->wire ? lab->wire->other_ifindex : lab->ifindex + 1);
+	if (lab->wire)
+		wire_clear(lab->wire);
 	return 0;
 }
 
@@ -348,29 +380,6 @@ size_t lab_guard_sources(struct lab *lab)
 	return count;
 }
 
-static struct verdict_counter verdict_sum(const struct lab *lab, uint32_t verdict)
-{
-	struct verdict_counter sum = {0};
-
-	for (uint32_t cpu = 0; cpu < lab->cpus; cpu++) {
-		sum.packets += lab->verdict_counters[cpu * VERDICT_COUNT + verdict].packets;
-		sum.bytes += lab->verdict_counters[cpu * VERDICT_COUNT + verdict].bytes;
-	}
-	return sum;
-}
-
-static uint32_t program_run(const struct bpf_program *program, const struct frame *frame,
-			    struct frame *ret_frame)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->data,
-		    .data_size_in = (uint32_t)frame->length, .data_out = ret_frame->data,
-		    .data_size_out = FRAME_MAX, .repeat = 1);
-
-	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(program), &options), 0);
-	ret_frame->length = options.data_size_out;
-	return options.retval;
-}
-
 void lab_spread(struct lab *lab)
 {
 	struct bpf_map *map, *shared;
@@ -400,47 +409,6 @@ void lab_spread(struct lab *lab)
 	assert_int_equal(sluice_bpf__load(lab->spread), 0);
 }
 
-static int backend_number(const struct result *result)
-{
-	if (result->action != XDP_TX && result->action != XDP_REDIRECT)
-		return -1;
-	return result->frame.data[1] == 0xdd ? result->frame.data[5] : -1;
-}
-
-void lab_run(struct lab *lab, const struct frame *frame, struct result *ret_result)
-{
-	const struct bpf_program *program =
-		(lab->is_spread ? lab->spread : lab->sluice)->progs.sluice;
-	struct verdict_counter before[VERDICT_COUNT];
-	unsigned int moved = 0;
-
-	for (uint32_t i = 0; i < VERDICT_COUNT; i++)
-		before[i] = verdict_sum(lab, i);
-	ret_result->action = program_run(program, frame, &ret_result->frame);
-	for (uint32_t i = 0; i < VERDICT_COUNT; i++) {
-		struct verdict_counter after = verdict_sum(lab, i);
-
-		if (after.packets == before[i].packets)
-			continue;
-		assert_int_equal(after.packets - before[i].packets, 1);
-		ret_result->verdict = (enum verdict)i;
-		ret_result->bytes = after.bytes - before[i].bytes;
-		moved++;
-	}
-	assert_int_equal(moved, 1);
-	ret_result->backend = backend_number(ret_result);
-}
-
-int lab_send(struct lab *lab, const struct spec *spec)
-{
-	struct result result;
-	struct frame frame;
-
-	frame_build(&frame, spec);
-	result.action = program_run(lab->sluice->progs.sluice, &frame, &result.frame);
-	return backend_number(&result);
-}
-
 uint64_t lab_decap_count(const struct lab *lab, uint32_t verdict)
 {
 	uint64_t packets[1024] = {0}, sum = 0;
@@ -452,12 +420,7 @@ uint64_t lab_decap_count(const struct lab *lab, uint32_t verdict)
 			 0);
 	for (uint32_t cpu = 0; cpu < lab->cpus; cpu++)
 		sum += packets[cpu];
-	return sum;
-}
-
-uint32_t lab_decap(struct lab *lab, const struct frame *frame, struct frame *ret_frame)
-{
-	return program_run(lab->decap->progs.decap, frame, ret_frame);
+	return verdict == DECAP_PASS_OTHER ? sum - lab->decap_marks : sum;
 }
 
 void lab_bucket(struct lab *lab, enum reply_kind kind, uint64_t in_ns)

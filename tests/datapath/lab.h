@@ -12,6 +12,7 @@
 #include "cases.h"
 #include "frame.h"
 #include "sluice/abi.h"
+#include "wire.h"
 
 #define LAB_SERVICES         8u
 #define LAB_SERVICE_BACKENDS 32u
@@ -25,7 +26,7 @@
 #define LAB_GUE_PORT          6080
 #define LAB_SEED              0x5eedULL
 
-/* Ways out: by where packets come in (the loopback interface), and by another one. */
+/* Ways out: by where packets come in, and by another interface. */
 #define LAB_EGRESS_SAME  0
 #define LAB_EGRESS_OTHER 1
 
@@ -34,6 +35,10 @@ struct lab {
 	struct sluice_bpf *spread; /* the same maps; outer sources by flow. NULL: not loaded yet */
 	bool is_spread;
 	struct decap_bpf *decap;
+	struct pass_bpf *pass;       /* at the other ends of the wire */
+	struct wire *wire;           /* frames go over namespaces; NULL: by BPF_PROG_RUN */
+	uint64_t marks, decap_marks; /* counted as packets, though they are the wire's own */
+	uint32_t ifindex;            /* by which packets come in */
 	uint32_t cpus;
 	struct service_line *service_keys;
 	struct vip_filter_line *vip_filter;
@@ -56,6 +61,9 @@ struct result {
 	int backend;          /* number of the backend by its MAC address; -1: not forwarded */
 	struct frame frame;
 };
+
+/* lab_is_wired - whether this run goes over namespaces: SLUICE_TEST_DRIVER=wire. */
+bool lab_is_wired(void);
 
 /* For cmocka: the whole group, and each case. */
 int lab_new(void **state);
@@ -94,6 +102,12 @@ void lab_guard_source_age(struct lab *lab, const struct guard_source_key *key, u
 
 /* lab_guard_sources - buckets that there are. */
 size_t lab_guard_sources(struct lab *lab);
+
+/* lab_carries - whether the frame can be run at all; a case leaves out those that cannot. */
+bool lab_carries(const struct lab *lab, const struct frame *frame);
+
+/* lab_frames - how many frames a case sends that is about their number: on the wire fewer. */
+uint32_t lab_frames(const struct lab *lab, uint32_t frames, uint32_t on_wire);
 
 /* lab_run - one frame through the data plane. */
 void lab_run(struct lab *lab, const struct frame *frame, struct result *ret_result);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Mode nat, the way back: what a backend answers comes from the VIP, and goes where the routing
- * table says. In a network namespace with an interface of its own; skipped where there is none.
+ * table says. The wire has an interface for that; else a network namespace is made with one of its
+ * own, and the cases are skipped where that cannot be.
  */
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -20,16 +21,23 @@
 #define CLIENT_MAC "02:ee:00:00:00:05"
 #define ROUTER_MAC "02:cc:00:00:00:07" /* of this host on the segment */
 
-static const char network[] =
-	"link set lo up\n"
-	"link add nat0 address " ROUTER_MAC " type veth peer name nat1\n"
-	"link set nat0 up\n"
-	"link set nat1 up\n"
-	"addr add " HOST4 "/24 dev nat0\n"
-	"addr add 2001:db8:5::7/64 dev nat0 nodad\n"
-	"neigh add " NAT_CLIENT4 " lladdr " CLIENT_MAC " dev nat0 nud permanent\n"
-	"neigh add " NAT_CLIENT6 " lladdr " CLIENT_MAC " dev nat0 nud permanent\n"
-	"route add blackhole 192.0.2.0/24\n";
+static const char pair[] = "link set lo up\n"
+			   "link add nat0 type veth peer name nat1\n"
+			   "link set nat1 up\n"
+			   "link set nat0 up\n";
+
+/* Of the interface to the clients, by its name. */
+#define NETWORK(name)                                                                  \
+	"link set " name " address " ROUTER_MAC "\n"                                   \
+	"addr add " HOST4 "/24 dev " name "\n"                                         \
+	"addr add 2001:db8:5::7/64 dev " name " nodad\n"                               \
+	"neigh add " NAT_CLIENT4 " lladdr " CLIENT_MAC " dev " name " nud permanent\n" \
+	"neigh add " NAT_CLIENT6 " lladdr " CLIENT_MAC " dev " name " nud permanent\n" \
+	"route add blackhole 192.0.2.0/24\n"
+#define NETWORK_GONE(name)           \
+	"addr flush dev " name "\n"  \
+	"neigh flush dev " name "\n" \
+	"route del blackhole 192.0.2.0/24\n"
 
 static const uint8_t client_mac[6] = {2, 0xee, 0, 0, 0, 5}, router_mac[6] = {2, 0xcc, 0, 0, 0, 7};
 
@@ -43,35 +51,43 @@ static int file_write(const char *path, const char *text)
 	return fclose(file);
 }
 
-static bool network_make(void)
+static bool forwarding_set(const char *value)
 {
-	FILE *ip = popen("ip -batch - >/dev/null 2>&1", "w");
-
-	if (!ip)
-		return false;
-	fputs(network, ip);
-	return pclose(ip) == 0 && file_write("/proc/sys/net/ipv4/ip_forward", "1") == 0 &&
-	       file_write("/proc/sys/net/ipv6/conf/all/forwarding", "1") == 0;
+	return file_write("/proc/sys/net/ipv4/ip_forward", value) == 0 &&
+	       file_write("/proc/sys/net/ipv6/conf/all/forwarding", value) == 0;
 }
 
-/* Where this process was before. */
+/* Where this process was before; -1: where it is. */
 static int home = -1;
+static bool has_network;
+
+static bool wire_network_make(void)
+{
+	return file_write("/proc/sys/net/ipv6/conf/" WIRE_OTHER_NAME "/disable_ipv6", "0") == 0 &&
+	       wire_commands(NETWORK(WIRE_OTHER_NAME)) && forwarding_set("1");
+}
 
 static int enter(void **state)
 {
+	const struct lab *lab = *state;
+
+	if (lab->wire) {
+		has_network = wire_network_make();
+		return has_network ? nat_open(state) : -1;
+	}
 	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (home < 0 || unshare(CLONE_NEWNET))
 		return -1;
-	if (!network_make()) {
-		setns(home, CLONE_NEWNET);
-		close(home);
-		home = -1;
-	}
+	has_network = wire_commands(pair) && wire_commands(NETWORK("nat0")) && forwarding_set("1");
 	return nat_open(state);
 }
 
 static int leave(void **state)
 {
+	const struct lab *lab = *state;
+
+	if (lab->wire)
+		has_network = !wire_commands(NETWORK_GONE(WIRE_OTHER_NAME)) || !forwarding_set("0");
 	if (home >= 0) {
 		setns(home, CLONE_NEWNET);
 		close(home);
@@ -84,7 +100,7 @@ static int leave(void **state)
 
 static void need_network(void)
 {
-	if (home < 0)
+	if (!has_network)
 		skip();
 }
 

@@ -132,6 +132,8 @@ static void cut_everywhere(struct lab *lab, const struct spec *spec, size_t dest
 	for (size_t length = 14; length < frame.length; length++) {
 		memcpy(cut.data, frame.data, length);
 		cut.length = length;
+		if (!lab_carries(lab, &cut))
+			continue;
 		if (length >= destination_end) {
 			assert_malformed(lab, &cut);
 			continue;
