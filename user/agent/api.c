@@ -169,7 +169,14 @@ struct route {
 
 static const struct route routes[] = {
 	{"/v1/status", "GET, HEAD", {[METHOD_GET] = status_get}, false},
-	{"/v1/config", "POST", {[METHOD_POST] = api_config_post}, true},
+	{"/v1/config",
+	 "GET, HEAD, POST",
+	 {[METHOD_GET] = api_config_get, [METHOD_POST] = api_config_post},
+	 true},
+	{"/v1/diff",
+	 "GET, HEAD, POST",
+	 {[METHOD_GET] = api_diff_get, [METHOD_POST] = api_diff_post},
+	 true},
 	{"/v1/plan", "POST", {[METHOD_POST] = api_plan_post}, true},
 	{"/v1/services",
 	 "GET, HEAD, POST",

@@ -54,6 +54,11 @@ int api_interface_delete(struct api_call *call, struct error *error);
 /* api_plan.c */
 int api_plan_post(struct api_call *call, struct error *error);
 
+/* api_running.c */
+int api_config_get(struct api_call *call, struct error *error);
+int api_diff_get(struct api_call *call, struct error *error);
+int api_diff_post(struct api_call *call, struct error *error);
+
 /* api_decap.c */
 int api_decap_get(struct api_call *call, struct error *error);
 int api_decap_put(struct api_call *call, struct error *error);

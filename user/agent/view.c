@@ -11,6 +11,7 @@
 #include "agent/drains.h"
 #include "agent/scaler.h"
 #include "model/drain.h"
+#include "model/effect.h"
 #include "sluice/verdict.h"
 
 #define INTERFACES_MAX 256u
@@ -171,6 +172,34 @@ static void counter_add(json_t *object, const struct counter *counter)
 	json_object_set_new(object, "new_flows", integer(counter->new_flows));
 }
 
+/* What the config says of it, what a person said, and what comes of both and of what is found. */
+static void reasons_add(const struct agent *agent, const struct pool *pool,
+			const struct pool_backend *backend, uint32_t slots, json_t *object)
+{
+	bool set = backend->weight_runtime != NO_WEIGHT;
+	bool drains = backend->life == LIFE_DRAINING || backend->life == LIFE_DRAINED;
+	uint32_t id = agent_backend_id(pool, backend);
+	struct effect_facts facts = {
+		.reachable = id != NO_NUMBER && nexthop_known(agent->nexthops, id),
+		.problem = view_backend_note(agent, pool, backend),
+		.slots = slots,
+	};
+	const char *drain = drains == backend->drain ? NULL : drains ? "drain" : "undrain";
+	char why[EFFECT_TEXT_MAX];
+
+	json_object_set_new(object, "configured",
+			    backend->origin != ORIGIN_CONFIG
+				    ? json_null()
+				    : json_pack("{so,sb}", "weight", integer(backend->weight),
+						"drain", backend->drain));
+	json_object_set_new(object, "administrative",
+			    json_pack("{so,ss?}", "weight",
+				      set ? integer(backend->weight_runtime) : json_null(), "drain",
+				      drain));
+	json_object_set_new(object, "effect", json_string(effect_word(backend, &facts)));
+	json_object_set_new(object, "why", json_string(effect_why(backend, &facts, why)));
+}
+
 /* shares: slots by number, or NULL. */
 static json_t *backend_view(const struct agent *agent, const struct pool *pool,
 			    const struct pool_backend *backend, const uint32_t *shares)
@@ -199,8 +228,14 @@ static json_t *backend_view(const struct agent *agent, const struct pool *pool,
 				   : 0.0,
 			   "live_flows", integer(agent_live(agent, pool, backend)), "drain",
 			   drain_view(agent, pool, backend), "note", note);
-	if (object)
+	if (object) {
 		counter_add(object, &counter);
+		reasons_add(agent, pool, backend,
+			    shares && backend->number < pool->backend_capacity
+				    ? shares[backend->number]
+				    : 0,
+			    object);
+	}
 	return object;
 }
 

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "cli/client.h"
 #include "cli/output.h"
+#include "model/config_yaml.h"
 
 #define CONFIG_SIZE_MAX (16u << 20)
 
@@ -38,7 +39,36 @@ static int check_run(struct call *call, struct error *error)
 	return 0;
 }
 
+/* The text is a config; so is the JSON. */
+static int dump_run(struct call *call, struct error *error)
+{
+	json_t *answer = NULL;
+	char *text;
+	int code = client_get(call, &answer, error, "/v1/config");
+
+	if (code)
+		return code;
+	if (call->json) {
+		code = print_json(answer, error);
+	} else {
+		text = yaml_format(answer);
+		if (text)
+			fputs(text, stdout);
+		else
+			code = error_set(error, -ENOMEM, "memory: used up; free some");
+		free(text);
+	}
+	json_decref(answer);
+	return code;
+}
+
 const struct verb config_verbs[] = {
+	{
+		.name = "config dump",
+		.summary = "write what is running as a config, which 'apply' accepts",
+		.example = "sluice config dump > running.yaml",
+		.run = dump_run,
+	},
 	{
 		.name = "config check",
 		.summary = "check a config file without an agent",

@@ -5,12 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "cli/client.h"
 #include "cli/output.h"
+#include "cli/sending.h"
 
-#define CONFIG_SIZE_MAX (16u << 20)
-#define VALUE_TEXT_MAX  256
+#define VALUE_TEXT_MAX 256
 
 /* ------------------------------------------------------------------ what would change */
 
@@ -210,37 +209,6 @@ static void plan_print(const struct call *call, const json_t *plan)
 }
 
 /* ------------------------------------------------------------------ the verbs */
-
-/* A config file on its way to the agent. */
-struct sending {
-	char *text, *name;
-	size_t length;
-};
-
-static int sending_read(const char *path, struct sending *sending, struct error *error)
-{
-	int code = file_read(path, CONFIG_SIZE_MAX, &sending->text, &sending->length, error);
-
-	if (!code)
-		sending->name = client_escape(path);
-	return code;
-}
-
-static void sending_clear(struct sending *sending)
-{
-	free(sending->text);
-	free(sending->name);
-}
-
-static int sending_post(const struct call *call, const struct sending *sending, const char *path,
-			json_t **ret_answer, struct error *error)
-{
-	char target[1536];
-
-	snprintf(target, sizeof(target), "%s?name=%s", path,
-		 sending->name ? sending->name : "config");
-	return client_send(call, "POST", target, sending->text, sending->length, ret_answer, error);
-}
 
 static int plan_run(struct call *call, struct error *error)
 {

@@ -85,8 +85,8 @@ int call_parse(struct call *call, int count, char **words, struct error *error);
 
 /* The verbs by subject, each array ends with one that has no name. */
 extern const struct verb status_verbs[], interface_verbs[], service_verbs[], backend_verbs[],
-	plan_verbs[], config_verbs[], scale_verbs[], flows_verbs[], guard_verbs[], decap_verbs[],
-	help_verbs[];
+	backend_show_verbs[], plan_verbs[], diff_verbs[], config_verbs[], scale_verbs[],
+	flows_verbs[], guard_verbs[], decap_verbs[], help_verbs[];
 extern const struct verb *const all_verbs[]; /* ends with NULL */
 
 #define PARAMETER_SERVICE                                                                 \

@@ -55,6 +55,7 @@ void check_guard(struct check *check, const struct raw_guard *raw, struct guard_
 	check_list(check, "deny", raw->deny, raw->deny_count, GUARD_DENY, lists);
 	check_list(check, "allow", raw->allow, raw->allow_count, GUARD_ALLOW, lists);
 	check_answers(check, lists);
+	lists->own_count = lists->count;
 	lists->deny_file = check_file(check, "deny_file", raw->deny_file);
 	lists->allow_file = check_file(check, "allow_file", raw->allow_file);
 	check_out(check, outer);

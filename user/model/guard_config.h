@@ -13,6 +13,7 @@
 struct guard_lists {
 	struct guard_rule *rules; /* in any order */
 	size_t count;
+	size_t own_count; /* the first of them: those that the config itself has, without files */
 	char *deny_file, *allow_file; /* NULL: none; their prefixes are not in rules until loaded */
 };
 
