@@ -167,14 +167,13 @@ static json_t *backend_running(const struct pool_backend *backend)
 {
 	bool set = backend->weight_runtime != NO_WEIGHT;
 	char address[IP_TEXT_MAX];
-	json_t *object = json_pack("{ss,ss,so}", "name", backend->name, "address",
+	json_t *object = json_pack("{ss,ss,so,sb}", "name", backend->name, "address",
 				   ip_format(&backend->address, address), "weight",
-				   integer(set ? backend->weight_runtime : backend->weight));
+				   integer(set ? backend->weight_runtime : backend->weight),
+				   "drain", backend->life != LIFE_ACTIVE);
 
 	if (object && backend->port)
 		json_object_set_new(object, "port", integer(backend->port));
-	if (object && backend->life != LIFE_ACTIVE)
-		json_object_set_new(object, "drain", json_true());
 	return object;
 }
 
