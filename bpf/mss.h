@@ -135,6 +135,24 @@ static __always_inline void ip_lengthen(struct xdp_md *ctx, struct syn *syn)
 			    sizeof(syn->ip_check));
 }
 
+/* The longest frame that a SYN without data is: two VLAN tags, an IPv4 header with all options. */
+#define SYN_FRAME_MAX 142u
+
+/* mss_move - make room for the option by moving all that is before it; true if it could be had. */
+noinline __u32 mss_move(struct xdp_md *ctx, __u32 end)
+{
+	if (bpf_xdp_adjust_head(ctx, -(int)MSS_OPTION_LENGTH))
+		return false;
+	for (__u32 at = 0; at < SYN_FRAME_MAX && at < end; at += sizeof(__u16)) {
+		__u16 word = 0;
+
+		if (bpf_xdp_load_bytes(ctx, at + MSS_OPTION_LENGTH, &word, sizeof(word)) ||
+		    bpf_xdp_store_bytes(ctx, at, &word, sizeof(word)))
+			return false;
+	}
+	return true;
+}
+
 /* Put the option behind the others, where a SYN without data ends. Returns by how much it grew. */
 static __always_inline __u32 mss_add(struct xdp_md *ctx, struct syn *syn, __be16 mss)
 {
@@ -146,8 +164,8 @@ static __always_inline __u32 mss_add(struct xdp_md *ctx, struct syn *syn, __be16
 	if (tcp_length != header_length ||
 	    header_length + MSS_OPTION_LENGTH > sizeof(struct tcphdr) + TCP_OPTIONS_MAX)
 		return 0;
-	/* Padding gives room, too. */
-	if (end > frame && bpf_xdp_adjust_tail(ctx, (int)(end - frame)))
+	/* Padding gives room, too; and not every driver has some behind the frame. */
+	if (end > frame && bpf_xdp_adjust_tail(ctx, (int)(end - frame)) && !mss_move(ctx, syn->end))
 		return 0;
 	if (bpf_xdp_store_bytes(ctx, syn->end, option, sizeof(option)))
 		return 0;
