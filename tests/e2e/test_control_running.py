@@ -87,7 +87,12 @@ def whole(lab, nodes):
                       "call_timeout_ms": 33000, "paused": True},
         "guard": {**lists, "new_flow_limit": {"rate": 100000, "burst": 200000, "prefix4": 24,
                                               "prefix6": 56}},
+        "health": {"type": "https", "method": "HEAD", "path": "/up", "host": "web.example",
+                   "status": "200,301-302", "body": "ok", "tls_verify": False,
+                   "ca_file": "/nowhere/ca.pem", "server_name": "tls.example", "initial": "up"},
     }  # fmt: skip
+    health = {"health": {"type": "udp", "port": 53, "payload": "ping", "expect": "pong"},
+              "agent_check": {"url": "http://%s:9/load"}}
     return overlay(documented()[0], {
         **base, "guard": lists,
         "timeouts": {"closing_ms": 2000, "probation_ms": 4000, "tcp_idle_ms": 5000,
@@ -96,7 +101,9 @@ def whole(lab, nodes):
         "tunnel": {"gue_port": 6081, "source_prefix4": "198.20.0.0/16",
                    "source_prefix6": "fd00:6080::/64"},
         "services": [web, {**service(lab, "quic", 6, protocol="udp", port="any"), "quic": True,
-                           "quic_id_length": 4, "quic_id_offset": 2, "quic_id_config": 3}],
+                           "quic_id_length": 4, "quic_id_offset": 2, "quic_id_config": 3, **health},
+                     {**service(lab, "exec"), "port": 81, "unknown_port": "pass",
+                      "health": {"type": "exec", "command": "/bin/true"}}],
     })  # fmt: skip
 
 

@@ -235,7 +235,7 @@ static void wrong_shape(void **context)
 		 "c.yaml:6:5: unknown key 'wait'; known here: name, vip, protocol, port, mode, "
 		 "tracking, affinity, scheduler, empty, unknown_port, quic, mss, "
 		 "quic_id_length, quic_id_offset, quic_id_config, grace_ms, drain_ms, "
-		 "backends_max, backends, autoscale, guard"},
+		 "backends_max, backends, autoscale, guard, health, agent_check, warm_up"},
 		{WEB "    backends:\n      - name: a\n        addressx: 10.0.0.1\n",
 		 "c.yaml:8:9: unknown key 'addressx'; did you mean 'address'?"},
 		{WEB "    port: 81\n", "c.yaml:6:5: key 'port' is here twice; remove one"},

@@ -31,7 +31,7 @@ struct toy {
 		uint32_t weight[TOY_BACKENDS];
 	} services[TOY_SERVICES];
 	struct {
-		bool present;
+		bool present, dead;
 		struct ip address;
 	} records[TOY_BACKENDS];
 };
@@ -83,7 +83,7 @@ static void toy_publish(struct toy *toy, const struct plan_step *step)
 		const struct pool_backend *backend = &pool->backends[i];
 		uint32_t record = pool->backend_base + backend->number;
 
-		if (!backend_alive(backend))
+		if (!backend_takes(backend))
 			continue;
 		toy->services[pool->id].member[record] = true;
 		toy->services[pool->id].weight[record] = backend_weight(backend);
@@ -131,6 +131,7 @@ static void toy_step(struct toy *toy, const struct plan_step *step)
 	case PLAN_BACKEND_WRITE:
 		toy->records[record].present = true;
 		toy->records[record].address = step->backend->address;
+		toy->records[record].dead = !backend_takes(step->backend);
 		break;
 	case PLAN_TABLE_PUBLISH:
 		toy_publish(toy, step);
@@ -144,6 +145,10 @@ static void toy_step(struct toy *toy, const struct plan_step *step)
 	case PLAN_SERVICE_CLEAR:
 		assert_true(toy->services[pool->id].present);
 		memset(&toy->services[pool->id], 0, sizeof(toy->services[0]));
+		break;
+	case PLAN_BACKEND_DEAD:
+		assert_true(toy->records[record].present && !toy->records[record].dead);
+		toy->records[record].dead = true;
 		break;
 	case PLAN_BACKEND_CLEAR:
 		assert_true(toy->records[record].present);
@@ -163,7 +168,8 @@ static void toy_check(const struct toy *toy)
 	}
 	for (int i = 0; i < TOY_SERVICES; i++) {
 		for (int n = 0; toy->services[i].published && n < TOY_BACKENDS; n++)
-			assert_true(!toy->services[i].member[n] || toy->records[n].present);
+			assert_true(!toy->services[i].member[n] ||
+				    (toy->records[n].present && !toy->records[n].dead));
 	}
 }
 
@@ -232,7 +238,9 @@ static void toy_equals(const struct toy *toy, const struct state *state)
 			records++;
 			assert_true(toy->records[record].present);
 			assert_true(ip_equal(&toy->records[record].address, &backend->address));
-			assert_true(toy->services[pool->id].member[record]);
+			assert_int_equal(toy->records[record].dead, !backend_takes(backend));
+			assert_int_equal(toy->services[pool->id].member[record],
+					 backend_takes(backend));
 			assert_int_equal(toy->services[pool->id].weight[record],
 					 backend_weight(backend));
 		}
@@ -337,6 +345,20 @@ static void random_apply(struct state *state, uint64_t *random)
 	state_free(trial);
 }
 
+static void random_health(struct state *state, const char *service, const char *name,
+			  uint64_t *random)
+{
+	struct backend_health health = {
+		.verdict = (enum health_verdict)(unit_next(random) % 4),
+		.ramp = (uint32_t)(unit_next(random) % 3) * (HEALTH_WHOLE / 2),
+		.report = (enum backend_report)(unit_next(random) % 4),
+		.report_weight = (uint32_t)(unit_next(random) % 3) * (HEALTH_WHOLE / 2),
+	};
+	struct error error;
+
+	state_backend_health(state, service, name, &health, &error);
+}
+
 static void random_change(struct state *state, uint64_t *random)
 {
 	const char *service = names[unit_next(random) % 4];
@@ -347,7 +369,7 @@ static void random_change(struct state *state, uint64_t *random)
 	char name[16];
 
 	random_name(random, name);
-	switch (unit_next(random) % 24) {
+	switch (unit_next(random) % 28) {
 	case 0:
 		added = service_make(service, vips[unit_next(random) % 3],
 				     (uint16_t)(unit_next(random) % 3), 8);
@@ -389,6 +411,14 @@ static void random_change(struct state *state, uint64_t *random)
 		break;
 	case 11:
 		state_backend_deleting(state, service, name, &error);
+		break;
+	case 13:
+	case 14:
+		state_backend_maint(state, service, name, unit_next(random) % 2, &error);
+		break;
+	case 15:
+	case 16:
+		random_health(state, service, name, random);
 		break;
 	}
 }
@@ -587,7 +617,31 @@ static void keys_move_at_once(void **context)
 	state_free(web);
 }
 
+/* Whoever dies leaves the table first, whoever comes back is written first. */
+static void deaths(void **context)
+{
+	const struct backend_health down = {HEALTH_DOWN, HEALTH_WHOLE, REPORT_READY, HEALTH_WHOLE};
+	const struct backend_health up = {HEALTH_UP, HEALTH_WHOLE, REPORT_READY, HEALTH_WHOLE};
+	struct state *before = state_web(), *after = state_clone(before);
+
+	(void)context;
+	assert_int_equal(state_backend_health(after, "web", "w1", &down, NULL), 0);
+	assert_plan(before, after, "table_publish web, backend_dead web/w1");
+	assert_int_equal(state_backend_maint(after, "web", "w1", true, NULL), 0);
+	assert_plan(before, after, "table_publish web, backend_dead web/w1");
+	state_free(before);
+	before = state_clone(after);
+	assert_int_equal(state_backend_health(after, "web", "w1", &up, NULL), 0);
+	assert_plan(before, after, "");
+	assert_int_equal(state_backend_maint(after, "web", "w1", false, NULL), 0);
+	assert_plan(before, after, "backend_write web/w1, table_publish web");
+	state_free(before);
+	state_free(after);
+}
+
 static const struct CMUnitTest cases[] = {
+	CASE(deaths, "health/plan: the dead leave the table before their record, and come back "
+		     "after it"),
 	CASE(plan_order, "unit/plan: adding goes from backends to keys, removing the other way"),
 	CASE(publish_when_needed, "unit/plan: a table is published only if its members changed"),
 	CASE(vips_are_shared, "unit/plan: a VIP goes with the last of its services"),

@@ -110,6 +110,8 @@ static int desired_load(struct agent *agent, struct error *error)
 	if (!err)
 		err = state_apply(desired->state, agent->config, error);
 	if (!err)
+		err = state_health_started(desired->state, saved ? saved->state : NULL);
+	if (!err)
 		err = guard_apply(desired->guard, agent->config, error);
 	if (!err && saved)
 		err = desired_settle(desired, saved, error);

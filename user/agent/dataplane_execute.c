@@ -114,6 +114,11 @@ static uint8_t record_mode(const struct service_config *service)
 	return (uint8_t)(service->mode | (service->mss ? BACKEND_CLAMPS : 0));
 }
 
+static void backend_mark(struct backend *record, enum backend_state state)
+{
+	__atomic_store_n(&record->state, state, __ATOMIC_RELEASE);
+}
+
 static void backend_write(struct dataplane *dataplane, const struct pool *pool,
 			  const struct pool_backend *backend)
 {
@@ -122,7 +127,7 @@ static void backend_write(struct dataplane *dataplane, const struct pool *pool,
 	struct backend *record = &dataplane->maps.backends[id];
 	const struct dataplane_way *way = &dataplane->ways[id];
 	const struct dataplane_way none = {0};
-	bool fresh = record->state != BACKEND_ALIVE;
+	bool fresh = record->state == BACKEND_ABSENT;
 	bool moved = fresh ||
 		     memcmp(record->address, backend->address.word, sizeof(record->address)) != 0;
 
@@ -144,7 +149,7 @@ static void backend_write(struct dataplane *dataplane, const struct pool *pool,
 	record->mode = record_mode(pool->service);
 	if (moved)
 		way_write(record, ip_equal(&way->address, &backend->address) ? way : &none);
-	__atomic_store_n(&record->state, BACKEND_ALIVE, __ATOMIC_RELEASE);
+	backend_mark(record, backend_takes(backend) ? BACKEND_ALIVE : BACKEND_DEAD);
 }
 
 /* By what else packets find the backend. */
@@ -167,7 +172,7 @@ void backend_clear(struct backend *record)
 
 static bool backend_is_member(const struct pool_backend *backend)
 {
-	return backend->number != NO_NUMBER && backend_alive(backend);
+	return backend->number != NO_NUMBER && backend_takes(backend);
 }
 
 int pool_members(const struct dataplane *dataplane, const struct pool *pool,
@@ -393,6 +398,10 @@ static int step_execute(struct dataplane *dataplane, const struct plan_step *ste
 	case PLAN_SERVICE_CLEAR:
 		packets_wait(dataplane->taken_ms);
 		service_clear(&dataplane->maps.services[pool->id]);
+		return 0;
+	case PLAN_BACKEND_DEAD:
+		backend_mark(&dataplane->maps.backends[pool->backend_base + step->backend->number],
+			     BACKEND_DEAD);
 		return 0;
 	case PLAN_BACKEND_CLEAR:
 		packets_wait(dataplane->taken_ms);

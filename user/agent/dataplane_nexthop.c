@@ -54,7 +54,7 @@ static int egress_index(struct dataplane *dataplane, uint32_t ifindex, const uin
 
 static bool backend_has_address(const struct backend *backend, const struct ip *address)
 {
-	return backend->state == BACKEND_ALIVE &&
+	return backend->state != BACKEND_ABSENT &&
 	       memcmp(backend->address, address->word, sizeof(backend->address)) == 0;
 }
 

@@ -158,8 +158,10 @@ static void input_make(struct scaled *scaled, const struct pool *pool, uint64_t 
 
 		/* A failed one counts until it is deleted, so that failures cannot pile up. */
 		input->active += backend_weight(backend) > 0;
-		input->provisioning += backend->life == LIFE_PROVISIONING ||
-				       (created && backend->life == LIFE_FAILED);
+		input->provisioning +=
+			backend->life == LIFE_PROVISIONING ||
+			(backend->life == LIFE_WARMING && !backend_weight(backend)) ||
+			(created && backend->life == LIFE_FAILED);
 		input->draining += created && backend->life == LIFE_DRAINING;
 		input->deleting += backend->life == LIFE_DELETING;
 	}
@@ -245,7 +247,8 @@ static const struct pool_backend *drain_choose(const struct agent *agent, const 
 	for (size_t i = 0; i < pool->backend_count; i++) {
 		const struct pool_backend *backend = &pool->backends[i];
 
-		if (backend->origin == ORIGIN_AUTOSCALE && backend->life == LIFE_ACTIVE &&
+		if (backend->origin == ORIGIN_AUTOSCALE &&
+		    (backend->life == LIFE_ACTIVE || backend->life == LIFE_WARMING) &&
 		    (!best || agent_live(agent, pool, backend) <= agent_live(agent, pool, best)))
 			best = backend;
 	}

@@ -362,7 +362,7 @@ json_t *view_scale(const struct agent *agent, const struct pool *pool)
 	const struct autoscale_config *config = pool->service->autoscale;
 	const struct scaler_facts *found = scaler_facts(agent->scaler, pool->service->name);
 	const struct scaler_facts *facts = found ? found : &none;
-	uint32_t counts[LIFE_DRAINED + 1] = {0};
+	uint32_t counts[LIFE_WARMING + 1] = {0};
 
 	for (size_t i = 0; i < pool->backend_count; i++)
 		counts[pool->backends[i].life]++;

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/ip.h"
 #include "model/guard_config.h"
+#include "model/health_config.h"
 #include "sluice/abi.h"
 
 #define NAME_MAX_LENGTH 63 /* names of services and backends: [a-z0-9][a-z0-9.-]* */
@@ -77,7 +78,11 @@ struct service_config {
 	struct new_flow_limit new_flow_limit;
 	struct backend_config *backends;
 	size_t backend_count;
-	struct autoscale_config *autoscale; /* NULL: not scaled */
+	struct autoscale_config *autoscale;     /* NULL: not scaled */
+	struct health_config *health;           /* NULL: every backend is taken as healthy */
+	struct agent_check_config *agent_check; /* NULL: the backends are not asked */
+	uint64_t warm_up_ms;    /* weight ramp of what is new or was down; 0: none */
+	uint32_t warm_up_first; /* where it begins; see struct health_rules */
 };
 
 struct limits_config {

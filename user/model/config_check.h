@@ -53,6 +53,12 @@ struct new_flow_limit check_new_flow_limit(struct check *check,
 					   const struct service_config *service);
 struct autoscale_config *check_autoscale(struct check *check, const struct raw_autoscale *raw,
 					 uint32_t backends_max);
+struct health_config *check_health(struct check *check, const struct raw_health *raw,
+				   const struct service_config *service);
+struct agent_check_config *check_agent_check(struct check *check,
+					     const struct raw_agent_check *raw);
+void check_warm_up(struct check *check, const struct raw_warm_up *raw,
+		   struct service_config *service);
 
 /* service_config_clear - what check_service filled in, without the struct itself. */
 void service_config_clear(struct service_config *service);

@@ -264,4 +264,9 @@ void check_service(struct check *check, const struct raw_service *raw,
 	check_backends(check, raw, service);
 	if (raw->autoscale)
 		service->autoscale = check_autoscale(check, raw->autoscale, service->backends_max);
+	if (raw->health)
+		service->health = check_health(check, raw->health, service);
+	if (raw->agent_check)
+		service->agent_check = check_agent_check(check, raw->agent_check);
+	check_warm_up(check, raw->warm_up, service);
 }

@@ -173,6 +173,14 @@ static json_t *autoscale_to_json(const struct autoscale_config *scale)
 		"paused", scale->paused);
 }
 
+static json_t *warm_up_to_json(const struct service_config *service)
+{
+	if (!service->warm_up_ms)
+		return json_null();
+	return json_pack("{s:I, s:I}", "duration_ms", (json_int_t)service->warm_up_ms,
+			 "initial_weight", (json_int_t)service->warm_up_first / 10);
+}
+
 json_t *service_config_to_json(const struct service_config *service)
 {
 	char vip[IP_TEXT_MAX];
@@ -180,7 +188,7 @@ json_t *service_config_to_json(const struct service_config *service)
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:i, s:i, "
-		"s:I, s:I, s:I, s:o, s:o, s:o}",
+		"s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"name", service->name, "vip", ip_format(&service->vip, vip), "protocol",
 		service->protocol == IPPROTO_UDP ? "udp" : "tcp", "port", port, "mode",
 		forward_mode_names[service->mode], "tracking", tracking_names[service->tracking],
@@ -192,7 +200,10 @@ json_t *service_config_to_json(const struct service_config *service)
 		(json_int_t)service->grace_ms, "drain_ms", (json_int_t)service->drain_ms,
 		"backends_max", (json_int_t)service->backends_max, "backends",
 		backends_to_json(service), "autoscale", autoscale_to_json(service->autoscale),
-		"guard", guard_to_json(&service->new_flow_limit));
+		"guard", guard_to_json(&service->new_flow_limit), "health",
+		health_config_to_json(service->health), "agent_check",
+		agent_check_config_to_json(service->agent_check), "warm_up",
+		warm_up_to_json(service));
 }
 
 bool service_config_equal(const struct service_config *a, const struct service_config *b)

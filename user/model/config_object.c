@@ -149,10 +149,13 @@ static void service_guard_join(json_t *service, json_t *lists)
 
 static json_t *service_bare(const struct service_config *service)
 {
+	static const char *const sections[] = {"autoscale", "health", "agent_check", "warm_up"};
 	json_t *object = service_config_to_json(service);
 
-	if (json_is_null(json_object_get(object, "autoscale")))
-		json_object_del(object, "autoscale");
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		if (json_is_null(json_object_get(object, sections[i])))
+			json_object_del(object, sections[i]);
+	}
 	return object;
 }
 
@@ -167,10 +170,11 @@ static json_t *backend_running(const struct pool_backend *backend)
 {
 	bool set = backend->weight_runtime != NO_WEIGHT;
 	char address[IP_TEXT_MAX];
-	json_t *object = json_pack("{ss,ss,so,sb}", "name", backend->name, "address",
-				   ip_format(&backend->address, address), "weight",
-				   integer(set ? backend->weight_runtime : backend->weight),
-				   "drain", backend->life != LIFE_ACTIVE);
+	json_t *object =
+		json_pack("{ss,ss,so,sb}", "name", backend->name, "address",
+			  ip_format(&backend->address, address), "weight",
+			  integer(set ? backend->weight_runtime : backend->weight), "drain",
+			  backend->life != LIFE_ACTIVE && backend->life != LIFE_WARMING);
 
 	if (object && backend->port)
 		json_object_set_new(object, "port", integer(backend->port));

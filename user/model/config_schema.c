@@ -124,6 +124,53 @@ static const cyaml_schema_field_t service_guard_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t agent_check_fields[] = {
+	TEXT(struct raw_agent_check, port),
+	TEXT(struct raw_agent_check, url),
+	TEXT(struct raw_agent_check, interval_ms),
+	TEXT(struct raw_agent_check, timeout_ms),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t health_fields[] = {
+	TEXT(struct raw_health, type),
+	TEXT(struct raw_health, via),
+	TEXT(struct raw_health, port),
+	TEXT(struct raw_health, interval_ms),
+	TEXT(struct raw_health, timeout_ms),
+	TEXT(struct raw_health, down_interval_ms),
+	TEXT(struct raw_health, jitter),
+	TEXT(struct raw_health, rise),
+	TEXT(struct raw_health, fall),
+	TEXT(struct raw_health, initial),
+	TEXT(struct raw_health, panic_threshold),
+	TEXT(struct raw_health, all_down),
+	TEXT(struct raw_health, hold_ms),
+	TEXT(struct raw_health, hold_max_ms),
+	TEXT(struct raw_health, lease_ms),
+	TEXT(struct raw_health, passive),
+	TEXT(struct raw_health, method),
+	TEXT(struct raw_health, path),
+	TEXT(struct raw_health, host),
+	TEXT(struct raw_health, status),
+	TEXT(struct raw_health, body),
+	TEXT(struct raw_health, tls_verify),
+	TEXT(struct raw_health, ca_file),
+	TEXT(struct raw_health, server_name),
+	TEXT(struct raw_health, payload),
+	TEXT(struct raw_health, payload_hex),
+	TEXT(struct raw_health, expect),
+	TEXT(struct raw_health, expect_hex),
+	TEXT(struct raw_health, command),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t warm_up_fields[] = {
+	TEXT(struct raw_warm_up, duration_ms),
+	TEXT(struct raw_warm_up, initial_weight),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t service_fields[] = {
 	TEXT(struct raw_service, name),
 	TEXT(struct raw_service, vip),
@@ -146,6 +193,9 @@ static const cyaml_schema_field_t service_fields[] = {
 	LIST(struct raw_service, backends, &backend_entry),
 	SECTION(struct raw_service, autoscale, autoscale_fields),
 	SECTION(struct raw_service, guard, service_guard_fields),
+	SECTION(struct raw_service, health, health_fields),
+	SECTION(struct raw_service, agent_check, agent_check_fields),
+	SECTION(struct raw_service, warm_up, warm_up_fields),
 	CYAML_FIELD_END,
 };
 

@@ -54,6 +54,22 @@ struct raw_guard {
 	struct raw_new_flow_limit *new_flow_limit; /* of a service only */
 };
 
+struct raw_agent_check {
+	char *port, *url, *interval_ms, *timeout_ms;
+};
+
+struct raw_health {
+	char *type, *via, *port, *interval_ms, *timeout_ms, *down_interval_ms, *jitter;
+	char *rise, *fall, *initial, *panic_threshold, *all_down, *hold_ms, *hold_max_ms;
+	char *lease_ms, *passive;
+	char *method, *path, *host, *status, *body, *tls_verify, *ca_file, *server_name;
+	char *payload, *payload_hex, *expect, *expect_hex, *command;
+};
+
+struct raw_warm_up {
+	char *duration_ms, *initial_weight;
+};
+
 struct raw_service {
 	char *name, *vip, *protocol, *port, *mode, *tracking, *affinity, *scheduler, *empty, *quic;
 	char *unknown_port, *mss, *quic_id_length, *quic_id_offset, *quic_id_config;
@@ -62,6 +78,9 @@ struct raw_service {
 	unsigned int backends_count;
 	struct raw_autoscale *autoscale;
 	struct raw_guard *guard;
+	struct raw_health *health;
+	struct raw_agent_check *agent_check;
+	struct raw_warm_up *warm_up;
 };
 
 struct raw_config {

@@ -110,6 +110,8 @@ void service_config_clear(struct service_config *service)
 	free(service->backends);
 	guard_lists_clear(&service->guard);
 	autoscale_config_free(service->autoscale);
+	health_config_free(service->health);
+	agent_check_config_free(service->agent_check);
 	free(service->name);
 }
 
@@ -161,9 +163,12 @@ struct service_config *service_config_clone(const struct service_config *service
 	clone->backends = NULL;
 	clone->backend_count = 0;
 	clone->autoscale = NULL;
+	clone->health = health_config_clone(service->health);
+	clone->agent_check = agent_check_config_clone(service->agent_check);
 	clone->guard = (struct guard_lists){0};
 	clone->name = strdup(service->name);
-	if (!clone->name || backends_clone(clone, service))
+	if (!clone->name || (service->health && !clone->health) ||
+	    (service->agent_check && !clone->agent_check) || backends_clone(clone, service))
 		goto failed;
 	if (service->autoscale) {
 		clone->autoscale = autoscale_config_clone(service->autoscale);

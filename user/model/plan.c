@@ -10,7 +10,8 @@
 
 const char *const plan_kind_names[] = {
 	"key_remove", "vip_remove", "backend_write", "table_publish", "service_write",
-	"vip_write",  "key_write",  "service_clear", "backend_clear", NULL};
+	"vip_write",  "key_write",  "service_clear", "backend_dead",  "backend_clear",
+	NULL};
 
 /* A pool in both states. A pool that was given other blocks is one that goes and one that comes. */
 struct pair {
@@ -233,13 +234,14 @@ static int backends_write(struct plan *plan, const struct pair *pair)
 			continue;
 		before = pair->old_index ? pair->old_index[backend->number] : NULL;
 		if (!before || !same_place(before, backend) ||
+		    (backend_takes(backend) && !backend_takes(before)) ||
 		    !same_backend_records(pair->old_pool->service, pool->service))
 			code = step_add(plan, PLAN_BACKEND_WRITE, pool, backend, false);
 	}
 	return code;
 }
 
-/* Whether the set of (number, effective weight) of the living differs. */
+/* Whether the set of (number, effective weight, takes packets) of the living differs. */
 static bool members_differ(const struct pair *pair)
 {
 	for (uint32_t number = 0; number < pair->new_pool->backend_capacity; number++) {
@@ -249,6 +251,7 @@ static bool members_differ(const struct pair *pair)
 		if (!before && !after)
 			continue;
 		if (!before || !after || !same_place(before, after) ||
+		    backend_takes(before) != backend_takes(after) ||
 		    backend_weight(before) != backend_weight(after))
 			return true;
 	}
@@ -300,6 +303,24 @@ static int service_clear(struct plan *plan, const struct pair *pair)
 	return pair->new_pool ? 0 : step_add(plan, PLAN_SERVICE_CLEAR, pair->old_pool, NULL, false);
 }
 
+/* Behind the tables, so that new flows find the others first. */
+static int backends_dead(struct plan *plan, const struct pair *pair)
+{
+	const struct pool *pool = pair->new_pool;
+	int code = 0;
+
+	for (size_t i = 0; !code && pool && pair->old_pool && i < pool->backend_count; i++) {
+		const struct pool_backend *backend = &pool->backends[i], *before;
+
+		if (!backend_alive(backend) || backend_takes(backend))
+			continue;
+		before = pair->old_index[backend->number];
+		if (before && backend_takes(before))
+			code = step_add(plan, PLAN_BACKEND_DEAD, pool, backend, false);
+	}
+	return code;
+}
+
 static int backends_clear(struct plan *plan, const struct pair *pair)
 {
 	const struct pool *pool = pair->old_pool;
@@ -319,8 +340,8 @@ static int steps_make(struct plan *plan, struct pairs *pairs)
 {
 	static int (*const adding[])(struct plan *, const struct pair *) = {
 		backends_write, table_publish, service_write};
-	static int (*const clearing[])(struct plan *, const struct pair *) = {service_clear,
-									      backends_clear};
+	static int (*const clearing[])(struct plan *, const struct pair *) = {
+		backends_dead, service_clear, backends_clear};
 	int code = keys_remove(plan, pairs);
 
 	for (size_t phase = 0; phase < sizeof(adding) / sizeof(adding[0]); phase++) {

@@ -12,12 +12,13 @@
 enum plan_kind {
 	PLAN_KEY_REMOVE, /* delete the service's entry in service_keys: nobody has that key now */
 	PLAN_VIP_REMOVE, /* delete the VIP's own entry; its bit of the filter goes with its last key */
-	PLAN_BACKEND_WRITE, /* write a backend's record, alive */
+	PLAN_BACKEND_WRITE, /* write a backend's record, alive or dead */
 	PLAN_TABLE_PUBLISH, /* build the service's table, merge with the old one, publish */
 	PLAN_SERVICE_WRITE, /* write the service's record (its table word is not touched) */
 	PLAN_VIP_WRITE,     /* set the filter bit, then the VIP's own entry */
 	PLAN_KEY_WRITE,     /* add the service's entry, or let that of another service point here */
 	PLAN_SERVICE_CLEAR, /* clear the service's record */
+	PLAN_BACKEND_DEAD,  /* mark the record as dead: the tables name it no more */
 	PLAN_BACKEND_CLEAR, /* mark the record as absent */
 };
 

@@ -192,6 +192,7 @@ int pool_backend_append(struct pool *pool, const char *name, struct pool_backend
 		.name = copy,
 		.weight_runtime = NO_WEIGHT,
 		.number = NO_NUMBER,
+		.health = {.ramp = HEALTH_WHOLE, .report_weight = HEALTH_WHOLE},
 	};
 	*ret_backend = &backends[pool->backend_count++];
 	return 0;

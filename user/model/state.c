@@ -193,6 +193,8 @@ int state_service_add(struct state *state, const struct service_config *service,
 		code = pool_backend_add(pool, &service->backends[i], origin, error);
 	if (code)
 		last_pool_drop(state);
+	else
+		pool_health_settle(pool);
 	return code;
 }
 

@@ -16,8 +16,12 @@
 
 #include "base/index.h"
 #include "model/config.h"
+#include "model/health.h"
 
-/* intent -> provisioning -> active <-> draining -> deleting -> gone; or draining -> drained */
+/*
+ * intent -> provisioning -> warming -> active <-> draining -> deleting -> gone; or draining ->
+ * drained. See life_next in state_health.c: all ways there are.
+ */
 enum lifecycle {
 	LIFE_PROVISIONING = 0, /* its provisioner is creating it; it has no address yet */
 	LIFE_ACTIVE,
@@ -25,6 +29,7 @@ enum lifecycle {
 	LIFE_DELETING, /* out of the tables; its provisioner is deleting it */
 	LIFE_FAILED,   /* its creation or deletion failed; note says how */
 	LIFE_DRAINED,  /* its drain reached the deadline: takes no packets until undrained */
+	LIFE_WARMING,  /* it waits for its first success, or its weight is on its way up */
 };
 extern const char *const lifecycle_names[];
 
@@ -38,6 +43,23 @@ extern const char *const origin_names[];
 #define NO_NUMBER UINT32_MAX
 #define NO_WEIGHT UINT32_MAX
 
+/* What a backend says about itself by its agent-check. */
+enum backend_report {
+	REPORT_READY = 0, /* or nothing */
+	REPORT_DRAIN,     /* no new flows */
+	REPORT_MAINT,     /* no packets */
+	REPORT_DOWN,      /* it counts as down */
+};
+extern const char *const backend_report_names[];
+
+/* Operational: what probes and the backend itself say. */
+struct backend_health {
+	enum health_verdict verdict;
+	uint32_t ramp; /* share of the weight, 0..HEALTH_WHOLE */
+	enum backend_report report;
+	uint32_t report_weight; /* share of the weight that it wants, 0..HEALTH_WHOLE */
+};
+
 struct pool_backend {
 	char *name;
 	struct ip address;
@@ -50,6 +72,9 @@ struct pool_backend {
 	uint64_t deadline_ms; /* LIFE_DRAINING: its end, ms since 1970 by wall clock; 0 = never */
 	uint32_t number;      /* the service's own number; NO_NUMBER unless backend_alive() */
 	char *note;           /* why it failed, or NULL */
+	bool maint;           /* a person took it out: no packets, whatever its health */
+	struct backend_health health;
+	bool dead; /* by its health and that of its pool; see state_health_settle */
 };
 
 /* What the config said last of those fields of autoscale that may change at run time. */
@@ -175,10 +200,37 @@ int state_backend_fail(struct state *state, const char *service, const char *nam
 int state_backend_deleting(struct state *state, const char *service, const char *name,
 			   struct error *error);
 
-/* backend_weight - effective: 0 unless active; a person's weight over the configured one. */
+/*
+ * backend_weight - effective: 0 unless it may take new flows; a person's weight over the
+ * configured one, and of that the share that its ramp and its own report leave.
+ */
 uint32_t backend_weight(const struct pool_backend *backend);
-/* backend_alive - whether it takes packets of existing flows: active or draining. */
+/* backend_alive - whether it has a place in the maps: warming, active or draining. */
 bool backend_alive(const struct pool_backend *backend);
+/* backend_takes - whether it takes packets of existing flows: alive, not dead, not in maint. */
+bool backend_takes(const struct pool_backend *backend);
+
+/*
+ * state_backend_health - what probes and reports say now. state_backend_maint - a person takes it
+ * out, or puts it back.
+ */
+int state_backend_health(struct state *state, const char *service, const char *name,
+			 const struct backend_health *health, struct error *error);
+int state_backend_maint(struct state *state, const char *service, const char *name, bool maint,
+			struct error *error);
+
+/*
+ * state_health_started - the agent starts: backends that saved (may be NULL) lacks have no ramp.
+ * Returns 0 or -ENOMEM.
+ */
+int state_health_started(struct state *state, const struct state *saved);
+
+/* pool_health - how a pool is, by the backends that probes have judged and that may take flows. */
+struct pool_health {
+	uint32_t up, down, waiting;
+	bool ignored; /* too few are up: those that are down take flows, too */
+};
+struct pool_health pool_health(const struct pool *pool);
 
 /*
  * state_purged - flows of everything retired are gone from the flow table: numbers are free.

@@ -132,9 +132,11 @@ static int service_follow(struct state *state, struct pool *pool, struct service
 			  const struct service_config *wanted, struct error *error)
 {
 	bool moves = blocks_change(pool, service);
+	struct service_config *before = pool_service_edit(pool);
 
-	service_config_free(pool_service_edit(pool));
 	pool->service = service;
+	pool_health_follow(pool, before->health);
+	service_config_free(before);
 	pool->scale_configured = scale_configured_of(wanted);
 	pool->origin = ORIGIN_CONFIG;
 	return moves ? pool_move(state, pool, error) : 0;
@@ -190,7 +192,7 @@ static int drain_follow(struct pool *pool, struct pool_backend *now, bool drain,
 	if (now->drain == drain)
 		return 0;
 	now->drain = drain;
-	if (drain && now->life == LIFE_ACTIVE) {
+	if (drain && (now->life == LIFE_ACTIVE || now->life == LIFE_WARMING)) {
 		now->life = LIFE_DRAINING;
 		now->deadline_ms = 0;
 	}
@@ -262,7 +264,11 @@ static int pool_apply(struct state *state, const struct pool *now,
 	if (any_gone)
 		pool_backends_remove(pool, gone);
 	code = service_follow(state, pool, service, wanted, error);
-	return code ? code : backends_follow(pool, wanted, error);
+	if (!code)
+		code = backends_follow(pool, wanted, error);
+	if (!code)
+		pool_health_settle(pool);
+	return code;
 }
 
 static int service_apply(struct state *state, const struct service_config *wanted,
@@ -275,7 +281,11 @@ static int service_apply(struct state *state, const struct service_config *wante
 
 	if (!now) {
 		code = state_pool_add(state, wanted, ORIGIN_CONFIG, &pool, error);
-		return code ? code : backends_follow(pool, wanted, error);
+		if (!code)
+			code = backends_follow(pool, wanted, error);
+		if (!code)
+			pool_health_settle(pool);
+		return code;
 	}
 	gone = calloc(now->backend_count + 1, sizeof(*gone));
 	if (!gone)

@@ -11,19 +11,37 @@
 #define WEIGHT_CREATED 100
 
 const char *const lifecycle_names[] = {"provisioning", "active",  "draining", "deleting",
-				       "failed",       "drained", NULL};
+				       "failed",       "drained", "warming",  NULL};
 const char *const origin_names[] = {"config", "runtime", "autoscale", NULL};
 
 bool backend_alive(const struct pool_backend *backend)
 {
-	return backend->life == LIFE_ACTIVE || backend->life == LIFE_DRAINING;
+	return backend->life == LIFE_ACTIVE || backend->life == LIFE_WARMING ||
+	       backend->life == LIFE_DRAINING;
+}
+
+bool backend_takes(const struct pool_backend *backend)
+{
+	return backend_alive(backend) && !backend->dead && !backend->maint &&
+	       backend->health.report != REPORT_MAINT;
+}
+
+/* Of a weight; what is above 0 stays above 0, unless no share at all is left. */
+static uint32_t weight_share(uint32_t weight, uint32_t share)
+{
+	return (weight * share + HEALTH_WHOLE - 1) / HEALTH_WHOLE;
 }
 
 uint32_t backend_weight(const struct pool_backend *backend)
 {
-	if (backend->life != LIFE_ACTIVE)
+	uint32_t weight =
+		backend->weight_runtime == NO_WEIGHT ? backend->weight : backend->weight_runtime;
+
+	if (!backend_takes(backend) || backend->life == LIFE_DRAINING ||
+	    backend->health.report == REPORT_DRAIN)
 		return 0;
-	return backend->weight_runtime == NO_WEIGHT ? backend->weight : backend->weight_runtime;
+	return weight_share(weight_share(weight, backend->health.ramp),
+			    backend->health.report_weight);
 }
 
 /* Both may be changed then. */
@@ -164,6 +182,7 @@ int pool_backend_add(struct pool *pool, const struct backend_config *backend, en
 	added->origin = origin;
 	added->drain = backend->drain;
 	added->life = backend->drain ? LIFE_DRAINING : LIFE_ACTIVE;
+	backend_health_begin(pool, added);
 	return 0;
 }
 
@@ -176,7 +195,11 @@ int state_backend_add(struct state *state, const char *service,
 	if (!code)
 		code = nat_end_check(state, pool, backend->name, &backend->address, backend->port,
 				     error);
-	return code ? code : pool_backend_add(pool, backend, origin, error);
+	if (!code)
+		code = pool_backend_add(pool, backend, origin, error);
+	if (!code)
+		pool_health_settle(pool);
+	return code;
 }
 
 int state_backend_remove(struct state *state, const char *service, const char *name,
@@ -186,9 +209,11 @@ int state_backend_remove(struct state *state, const char *service, const char *n
 	struct pool *pool;
 	int code = backend_find(state, service, name, &pool, &backend, error);
 
-	if (!code)
-		pool_backend_remove(pool, backend);
-	return code;
+	if (code)
+		return code;
+	pool_backend_remove(pool, backend);
+	pool_health_settle(pool);
+	return 0;
 }
 
 int state_backend_drain(struct state *state, const char *service, const char *name,
@@ -200,12 +225,12 @@ int state_backend_drain(struct state *state, const char *service, const char *na
 
 	if (code)
 		return code;
-	if (!backend_alive(backend))
+	if (!life_next(backend->life, LIFE_EVENT_DRAIN, &backend->life))
 		return error_set(error, -EINVAL,
 				 "backend %s: is %s and has no flows to drain; remove it instead",
 				 name, lifecycle_names[backend->life]);
-	backend->life = LIFE_DRAINING;
 	backend->deadline_ms = deadline_ms;
+	pool_health_settle(pool);
 	return 0;
 }
 
@@ -218,11 +243,10 @@ int state_backend_drained(struct state *state, const char *service, const char *
 
 	if (code)
 		return code;
-	if (backend->life != LIFE_DRAINING)
+	if (!life_next(backend->life, LIFE_EVENT_DRAINED, &backend->life))
 		return error_set(error, -EINVAL, "backend %s: is %s, not draining", name,
 				 lifecycle_names[backend->life]);
 	pool_number_retire(pool, backend);
-	backend->life = LIFE_DRAINED;
 	backend->deadline_ms = 0;
 	return 0;
 }
@@ -236,11 +260,15 @@ int pool_backend_undrain(struct pool *pool, struct pool_backend *backend, struct
 		if (!code)
 			code = pool_number_take(pool, backend, error);
 	}
-	if (!code) {
-		backend->life = LIFE_ACTIVE;
-		backend->deadline_ms = 0;
-	}
-	return code;
+	if (code)
+		return code;
+	/* What was out of the tables may have died meanwhile. */
+	if (backend->life == LIFE_DRAINED)
+		backend_health_begin(pool, backend);
+	life_next(backend->life, LIFE_EVENT_UNDRAIN, &backend->life);
+	backend->deadline_ms = 0;
+	backend_life_settle(backend);
+	return 0;
 }
 
 int state_backend_undrain(struct state *state, const char *service, const char *name,
@@ -256,7 +284,10 @@ int state_backend_undrain(struct state *state, const char *service, const char *
 		return error_set(error, -EINVAL,
 				 "backend %s: is %s, not draining; nothing to take back", name,
 				 lifecycle_names[backend->life]);
-	return pool_backend_undrain(pool, backend, error);
+	code = pool_backend_undrain(pool, backend, error);
+	if (!code)
+		pool_health_settle(pool);
+	return code;
 }
 
 int state_backend_weight(struct state *state, const char *service, const char *name,
@@ -313,12 +344,13 @@ int state_backend_created(struct state *state, const char *service, const char *
 			  const struct ip *address, uint16_t port, struct error *error)
 {
 	struct pool_backend *backend;
+	enum lifecycle life;
 	struct pool *pool;
 	int code = backend_find(state, service, name, &pool, &backend, error);
 
 	if (code)
 		return code;
-	if (backend->life != LIFE_PROVISIONING)
+	if (!life_next(backend->life, LIFE_EVENT_CREATED, &life))
 		return error_set(error, -EINVAL, "backend %s: is %s, not provisioning", name,
 				 lifecycle_names[backend->life]);
 	code = address_check(pool, name, address, error);
@@ -330,7 +362,9 @@ int state_backend_created(struct state *state, const char *service, const char *
 		return code;
 	if (pool_backend_place(pool, backend, address, port))
 		return error_set(error, -ENOMEM, "backend %s: out of memory", name);
-	backend->life = LIFE_ACTIVE;
+	backend->life = life;
+	backend_health_begin(pool, backend);
+	pool_health_settle(pool);
 	return 0;
 }
 
@@ -338,13 +372,14 @@ int state_backend_fail(struct state *state, const char *service, const char *nam
 		       struct error *error)
 {
 	struct pool_backend *backend;
+	enum lifecycle life;
 	struct pool *pool;
 	char *copy;
 	int code = backend_find(state, service, name, &pool, &backend, error);
 
 	if (code)
 		return code;
-	if (backend_alive(backend))
+	if (!life_next(backend->life, LIFE_EVENT_FAIL, &life))
 		return error_set(error, -EINVAL,
 				 "backend %s: is %s; only a creation or deletion fails", name,
 				 lifecycle_names[backend->life]);
@@ -353,7 +388,7 @@ int state_backend_fail(struct state *state, const char *service, const char *nam
 		return error_set(error, -ENOMEM, "backend %s: out of memory", name);
 	free(backend->note);
 	backend->note = copy;
-	backend->life = LIFE_FAILED;
+	backend->life = life;
 	return 0;
 }
 
@@ -367,7 +402,8 @@ int state_backend_deleting(struct state *state, const char *service, const char 
 	if (code)
 		return code;
 	pool_number_retire(pool, backend);
-	backend->life = LIFE_DELETING;
+	life_next(backend->life, LIFE_EVENT_DELETE, &backend->life);
 	backend->deadline_ms = 0;
+	pool_health_settle(pool);
 	return 0;
 }

@@ -21,6 +21,14 @@ static json_t *backend_to_json(const struct pool_backend *backend)
 
 	if (!object)
 		return NULL;
+	if (backend->maint)
+		json_object_set_new(object, "maint", json_true());
+	json_object_set_new(object, "health",
+			    json_pack("{s:s, s:I, s:s, s:I}", "verdict",
+				      health_verdict_names[backend->health.verdict], "ramp",
+				      (json_int_t)backend->health.ramp, "report",
+				      backend_report_names[backend->health.report], "report_weight",
+				      (json_int_t)backend->health.report_weight));
 	if (backend->weight_runtime != NO_WEIGHT)
 		json_object_set_new(object, "weight_runtime",
 				    json_integer(backend->weight_runtime));
@@ -187,6 +195,22 @@ static void read_place(struct reader *reader, const json_t *object, const struct
 	backend->number = number;
 }
 
+/* Absent in what an agent without probes saved. */
+static void read_health(struct reader *reader, const json_t *object, struct pool_backend *backend)
+{
+	const json_t *health = json_object_get(object, "health");
+
+	backend->maint = json_is_true(json_object_get(object, "maint"));
+	if (!health)
+		return;
+	backend->health = (struct backend_health){
+		.verdict = read_word(reader, health, "verdict", health_verdict_names),
+		.ramp = read_u32(reader, health, "ramp", HEALTH_WHOLE),
+		.report = read_word(reader, health, "report", backend_report_names),
+		.report_weight = read_u32(reader, health, "report_weight", HEALTH_WHOLE),
+	};
+}
+
 static void read_backend(struct reader *reader, const json_t *object, struct pool *pool)
 {
 	const char *note = json_string_value(json_object_get(object, "note"));
@@ -204,7 +228,7 @@ static void read_backend(struct reader *reader, const json_t *object, struct poo
 	if (reader->code)
 		return;
 	life = read_word(reader, object, "state", lifecycle_names);
-	if (life == LIFE_ACTIVE || life == LIFE_DRAINING)
+	if (life == LIFE_ACTIVE || life == LIFE_WARMING || life == LIFE_DRAINING)
 		read_place(reader, object, &address, pool, backend);
 	if (pool_backend_place(pool, backend, &address,
 			       (uint16_t)read_u32(reader, object, "port", 65535)))
@@ -218,6 +242,7 @@ static void read_backend(struct reader *reader, const json_t *object, struct poo
 	backend->drain = json_is_true(json_object_get(object, "drain"));
 	backend->origin = read_word(reader, object, "origin", origin_names);
 	backend->deadline_ms = read_number(reader, object, "deadline_ms", INT64_MAX, 0);
+	read_health(reader, object, backend);
 }
 
 static void read_numbers(struct reader *reader, const json_t *object, const char *key,
@@ -262,6 +287,8 @@ static void read_backends(struct reader *reader, const json_t *object, struct po
 
 	for (size_t i = 0; !reader->code && i < json_array_size(list); i++)
 		read_backend(reader, json_array_get(list, i), pool);
+	if (!reader->code)
+		pool_health_settle(pool);
 }
 
 static void read_scale_configured(struct reader *reader, const json_t *object, struct pool *pool)

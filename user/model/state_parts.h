@@ -86,15 +86,41 @@ int pool_backend_place(struct pool *pool, struct pool_backend *backend, const st
 /* pool_backend_drop_last - take back what was appended. */
 void pool_backend_drop_last(struct pool *pool);
 
-/* pool_backend_add - an active backend with a number of its own. */
+/*
+ * pool_backend_add, pool_backend_remove - a backend with a number of its own; and take one out.
+ * pool_health_settle is to follow, once for all of them.
+ */
 int pool_backend_add(struct pool *pool, const struct backend_config *backend, enum origin origin,
 		     struct error *error);
-/* pool_backend_remove - retire its number and close the gap in the list. */
 void pool_backend_remove(struct pool *pool, struct pool_backend *backend);
 /* pool_backend_undrain - of one that drains or has drained: active again, with a number. */
 int pool_backend_undrain(struct pool *pool, struct pool_backend *backend, struct error *error);
 /* pool_backends_remove - gone: of each backend whether it goes. */
 void pool_backends_remove(struct pool *pool, const bool *gone);
 void pool_backend_clear(struct pool_backend *backend);
+
+/* backend_health_begin - of a backend that is new, or whose service's rules are. */
+void backend_health_begin(const struct pool *pool, struct pool_backend *backend);
+/* backend_life_settle - warming or active, if it is either. */
+void backend_life_settle(struct pool_backend *backend);
+/* pool_health_settle - say of each backend whether it is dead; after each change of the pool. */
+void pool_health_settle(struct pool *pool);
+/* pool_health_follow - after a change of the service's config. */
+void pool_health_follow(struct pool *pool, const struct health_config *before);
+
+/* Events in a backend's life, and where they lead; see life_next. */
+enum life_event {
+	LIFE_EVENT_CREATED, /* it has an address */
+	LIFE_EVENT_WARMED,  /* it is up, with its whole weight */
+	LIFE_EVENT_COOLED,  /* it ramps up anew */
+	LIFE_EVENT_DRAIN,
+	LIFE_EVENT_UNDRAIN,
+	LIFE_EVENT_DRAINED, /* the deadline has come */
+	LIFE_EVENT_DELETE,
+	LIFE_EVENT_FAIL,
+};
+
+/* life_next - where an event leads; false if there is no such way. */
+bool life_next(enum lifecycle life, enum life_event event, enum lifecycle *ret_life);
 
 #endif
