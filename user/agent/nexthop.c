@@ -12,29 +12,26 @@
 #include "agent/nexthop_private.h"
 #include "base/log.h"
 
-#define TURN_MS   1000 /* unknown neighbours are asked for each turn */
-#define USE_TURNS 10u  /* known ones are used once in so many turns, so none goes cold */
+#define TURN_MS 1000 /* unknown neighbours are asked for each turn */
+/*
+ * A tenth of the targets, at most so many, are looked up anew in a turn: not every change of a way
+ * is an event.
+ */
+#define CHECK_TURNS 10u
+#define CHECK_MAX   64u
 
-/* Each turn: ask for what is not known, and use a part of what is. */
 static void turn_run(uv_timer_t *timer)
 {
 	struct nexthops *nexthops = timer->data;
-	uint32_t count = nexthops->target_count, share = (count + USE_TURNS - 1) / USE_TURNS;
+	uint32_t count = nexthops->target_count, share = (count + CHECK_TURNS - 1) / CHECK_TURNS;
 
-	for (uint32_t i = 0; i < count; i++) {
-		struct target *target = nexthops->targets[i];
-
-		if (target->state != TARGET_KNOWN && target->chained)
-			target_ask(nexthops, target);
+	via_turn(nexthops);
+	for (share = share < CHECK_MAX ? share : CHECK_MAX; share > 0; share--) {
+		if (nexthops->next_check >= count)
+			nexthops->next_check = 0;
+		target_resolve(nexthops, nexthops->targets[nexthops->next_check++]);
 	}
-	for (; share > 0; share--) {
-		if (nexthops->next_use >= count)
-			nexthops->next_use = 0;
-		target_resolve(nexthops, nexthops->targets[nexthops->next_use]);
-		if (nexthops->targets[nexthops->next_use]->state == TARGET_KNOWN)
-			target_ask(nexthops, nexthops->targets[nexthops->next_use]);
-		nexthops->next_use++;
-	}
+	target_log_turn(nexthops);
 }
 
 static void poll_run(uv_poll_t *poll, int status, int events)
@@ -48,6 +45,9 @@ static void nexthops_free(struct nexthops *nexthops)
 {
 	for (uint32_t i = 0; i < nexthops->target_count; i++)
 		free(nexthops->targets[i]);
+	for (uint32_t i = 0; i < nexthops->via_count; i++)
+		free(nexthops->vias[i]);
+	free(nexthops->vias);
 	netlink_close(&nexthops->netlink);
 	free(nexthops->targets);
 	free(nexthops->links);
@@ -88,6 +88,7 @@ int nexthop_start(uv_loop_t *loop, struct dataplane *dataplane, struct nexthops 
 
 	if (nexthops) {
 		nexthops->dataplane = dataplane;
+		nexthops->turn_number = 1;
 		nexthops->watches =
 			calloc(dataplane_meta(dataplane)->backends_max, sizeof(*nexthops->watches));
 	}
@@ -163,7 +164,7 @@ static void target_free(struct nexthops *nexthops, struct target *target)
 	while (*place != target)
 		place = &(*place)->by_address;
 	*place = target->by_address;
-	target_unchain(nexthops, target);
+	via_leave(nexthops, target);
 	nexthops->targets[target->index] = last;
 	last->index = target->index;
 	free(target);
@@ -222,11 +223,14 @@ bool nexthop_known(const struct nexthops *nexthops, uint32_t backend)
 	return watch->target && watch->target->state == TARGET_KNOWN && !watch_refused(watch);
 }
 
-/* Whether there is nothing more to wait for: each way is known, or known not to be there. */
-static bool plan_is_answered(const struct nexthops *nexthops, const struct plan *plan)
+/*
+ * Whether there is nothing more to wait for: each way is known, or known not to be there. What was
+ * answered stays so, and *from is the first step that was not.
+ */
+static bool plan_is_answered(const struct nexthops *nexthops, const struct plan *plan, size_t *from)
 {
-	for (size_t i = 0; i < plan->step_count; i++) {
-		const struct plan_step *step = &plan->steps[i];
+	for (; *from < plan->step_count; (*from)++) {
+		const struct plan_step *step = &plan->steps[*from];
 		const struct watch *watch;
 
 		if (step->kind != PLAN_BACKEND_WRITE)
@@ -243,6 +247,7 @@ int nexthop_prepare(struct nexthops *nexthops, const struct plan *plan, unsigned
 	struct pollfd events = {.fd = mnl_socket_get_fd(nexthops->netlink.events),
 				.events = POLLIN};
 	uint64_t deadline = uv_hrtime() + timeout_ms * 1000000ULL;
+	size_t answered = 0;
 
 	for (size_t i = 0; i < plan->step_count; i++) {
 		const struct plan_step *step = &plan->steps[i];
@@ -255,7 +260,7 @@ int nexthop_prepare(struct nexthops *nexthops, const struct plan *plan, unsigned
 		if (code)
 			return code;
 	}
-	while (!plan_is_answered(nexthops, plan)) {
+	while (!plan_is_answered(nexthops, plan, &answered)) {
 		uint64_t now = uv_hrtime();
 
 		if (now >= deadline || poll(&events, 1, (int)((deadline - now) / 1000000) + 1) == 0)

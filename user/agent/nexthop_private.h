@@ -6,7 +6,7 @@
 #include "agent/nexthop.h"
 #include "agent/nexthop_netlink.h"
 
-#define TARGET_CHAINS 4096u /* of the hash tables by address */
+#define TARGET_CHAINS 16384u /* of the hash tables by address */
 
 enum target_state {
 	TARGET_ASKING = 0, /* the answer is under way; what the data plane has stays */
@@ -14,15 +14,28 @@ enum target_state {
 	TARGET_NONE, /* known that there is no way */
 };
 
+/* Whose MAC address packets are sent to: a neighbour on an interface, for all targets behind it. */
+struct via {
+	struct via *chain; /* next in the chain by address */
+	uint32_t index;    /* in nexthops->vias */
+	uint32_t ifindex;
+	struct ip address;
+	struct target *first;
+	struct neighbour_facts neighbour; /* heard last */
+	bool stale;                       /* events may have been missed: to be looked at anew */
+	uint64_t asked_turn;              /* in which it was asked for last */
+};
+
 /* An address that backends have, and the way to it. */
 struct target {
-	struct target *by_address, *by_via; /* next in the chain */
-	uint32_t index;                     /* in nexthops->targets */
-	uint32_t first;                     /* backend, head of the list of watches */
+	struct target *by_address; /* next in the chain */
+	uint32_t index;            /* in nexthops->targets */
+	uint32_t first;            /* backend, head of the list of watches */
 	struct ip address;
 	struct route_facts route;
+	struct via *via; /* NULL: there is no way */
+	struct target *via_next, *via_before;
 	enum target_state state;
-	bool chained; /* is in a chain by via */
 	struct dataplane_nexthop hop;
 	const char *problem;
 };
@@ -45,20 +58,25 @@ struct nexthops {
 	struct watch *watches; /* per backend */
 	struct target **targets;
 	uint32_t target_count, target_room;
-	uint32_t next_use, next_resolve; /* in targets, where the round goes on */
-	struct link_facts *links;        /* interfaces that were asked about */
+	uint32_t next_check, next_resolve; /* in targets, where the round goes on */
+	struct via **vias;
+	uint32_t via_count, via_room;
+	uint32_t next_ask, next_use; /* in vias, where the round goes on */
+	uint64_t turn_number;
+	uint32_t asked;           /* neighbours asked for in this turn */
+	uint32_t logged;          /* lines about targets in this turn, written or not */
+	struct link_facts *links; /* interfaces that were asked about */
 	size_t link_count;
-	struct target *by_address[TARGET_CHAINS], *by_via[TARGET_CHAINS];
+	struct target *by_address[TARGET_CHAINS];
+	struct via *vias_by_address[TARGET_CHAINS];
 };
 
 /* In nexthop_resolve.c. */
 
 /* target_resolve - find the way to a target: the route, then the neighbour. */
 void target_resolve(struct nexthops *nexthops, struct target *target);
-/* target_ask - have the kernel ask for, or check, the target's neighbour. */
-void target_ask(struct nexthops *nexthops, struct target *target);
-/* target_unchain - events of its neighbour do not reach it any more. */
-void target_unchain(struct nexthops *nexthops, struct target *target);
+/* target_log_turn - at the end of a turn: how many lines were not written. */
+void target_log_turn(struct nexthops *nexthops);
 /* watch_push - tell the data plane what is known of the way to a backend. */
 void watch_push(struct nexthops *nexthops, uint32_t backend);
 /* watch_refused - whether the backend's mode cannot use the way there is. */
@@ -71,5 +89,21 @@ void change_run(uv_timer_t *timer);
 void events_read(struct nexthops *nexthops);
 /* target_chain - the hash chain of an address. */
 uint32_t target_chain(const struct ip *ip);
+
+/* In nexthop_via.c. */
+
+/* via_join - have the target go by this neighbour. Returns 0 or -ENOMEM. */
+int via_join(struct nexthops *nexthops, struct target *target, uint32_t ifindex,
+	     const struct ip *address);
+/* via_leave - the last target's leaving frees the via. */
+void via_leave(struct nexthops *nexthops, struct target *target);
+struct via *via_find(const struct nexthops *nexthops, uint32_t ifindex, const struct ip *address);
+/* via_look - what the kernel knows of the neighbour, if that is not known by events. */
+void via_look(struct nexthops *nexthops, struct via *via);
+/* via_ask - have the kernel ask for, or check, the neighbour; at most once a turn. */
+void via_ask(struct nexthops *nexthops, struct via *via);
+bool via_usable(const struct via *via);
+/* via_turn - ask for a part of those that are not known, use a part of those that are. */
+void via_turn(struct nexthops *nexthops);
 
 #endif

@@ -13,36 +13,14 @@
 /* Targets resolved before the loop has its turn again. */
 #define RESOLVE_AT_ONCE 256u
 
-/* States of a neighbour in which its MAC address may be used. */
-#define NEIGHBOUR_USABLE \
-	(NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
+/* Lines about targets in a turn: a gateway that fails takes thousands with it. */
+#define LOG_MAX 20u
 
 uint32_t target_chain(const struct ip *ip)
 {
 	uint64_t hash = hash_pair(hash_pair(0, ip->word[0], ip->word[1]), ip->word[2], ip->word[3]);
 
 	return (uint32_t)hash_last(hash) % TARGET_CHAINS;
-}
-
-void target_unchain(struct nexthops *nexthops, struct target *target)
-{
-	struct target **place = &nexthops->by_via[target_chain(&target->route.via)];
-
-	if (!target->chained)
-		return;
-	while (*place != target)
-		place = &(*place)->by_via;
-	*place = target->by_via;
-	target->chained = false;
-}
-
-static void via_chain(struct nexthops *nexthops, struct target *target)
-{
-	struct target **chain = &nexthops->by_via[target_chain(&target->route.via)];
-
-	target->by_via = *chain;
-	*chain = target;
-	target->chained = true;
 }
 
 /* ---------------------------------------------------------------- interfaces */
@@ -99,11 +77,13 @@ void watch_push(struct nexthops *nexthops, uint32_t backend)
 			    ip_format(&target->address, text), strerror(-code));
 }
 
-static void target_log(const struct target *target)
+static void target_log(struct nexthops *nexthops, const struct target *target)
 {
 	char address[IP_TEXT_MAX];
 	const uint8_t *mac = target->hop.mac;
 
+	if (target->state != TARGET_KNOWN && nexthops->logged++ >= LOG_MAX)
+		return;
 	ip_format(&target->address, address);
 	if (target->state == TARGET_KNOWN)
 		log_debug("backend %s: next hop %02x:%02x:%02x:%02x:%02x:%02x on interface %u",
@@ -111,6 +91,14 @@ static void target_log(const struct target *target)
 			  target->hop.ifindex);
 	else
 		log_warning("backend %s is not reachable: %s", address, target->problem);
+}
+
+void target_log_turn(struct nexthops *nexthops)
+{
+	if (nexthops->logged > LOG_MAX)
+		log_warning("%u more backends are not reachable; `sluice backend ls` says why",
+			    nexthops->logged - LOG_MAX);
+	nexthops->logged = 0;
 }
 
 /* Keep what was found out about a target, and tell the data plane if that is news. */
@@ -127,7 +115,7 @@ static void target_set(struct nexthops *nexthops, struct target *target, enum ta
 	target->problem = problem;
 	if (state == TARGET_ASKING)
 		return;
-	target_log(target);
+	target_log(nexthops, target);
 	for (uint32_t b = target->first; b != NO_BACKEND; b = nexthops->watches[b].next)
 		watch_push(nexthops, b);
 }
@@ -141,59 +129,28 @@ static void target_none(struct nexthops *nexthops, struct target *target, const 
 
 /* ----------------------------------------------------------------- resolving */
 
-/*
- * While the neighbour has not answered, what was known before stays in use: the entry may only
- * have been collected. What has failed before stays so until an answer comes.
- */
-void target_ask(struct nexthops *nexthops, struct target *target)
+/* What is known of the neighbour means for the target. */
+static void target_neighbour(struct nexthops *nexthops, struct target *target)
 {
-	int code = netlink_neighbour_use(&nexthops->netlink, target->route.ifindex,
-					 &target->route.via);
-
-	if (code)
-		log_debug("asking for a neighbour on interface %u: %s", target->route.ifindex,
-			  strerror(-code));
-	if (target->state == TARGET_ASKING)
-		target->problem = "its neighbour has not answered yet";
-}
-
-static void target_neighbour(struct nexthops *nexthops, struct target *target,
-			     const struct neighbour_facts *neighbour)
-{
-	const struct link_facts *link = link_get(nexthops, target->route.ifindex);
+	const struct via *via = target->via;
+	const struct link_facts *link = link_get(nexthops, via->ifindex);
 	struct dataplane_nexthop hop = {
-		.ifindex = target->route.ifindex,
+		.ifindex = via->ifindex,
 		.source = target->route.source,
 	};
 
 	if (!link || !link->up) {
 		target_none(nexthops, target, "the interface towards it is down or gone");
-	} else if (!neighbour->removed && neighbour->state & NEIGHBOUR_USABLE &&
-		   neighbour->has_mac) {
+	} else if (via_usable(via)) {
 		hop.mtu = target->route.mtu ? target->route.mtu : link->mtu;
-		memcpy(hop.mac, neighbour->mac, sizeof(hop.mac));
+		memcpy(hop.mac, via->neighbour.mac, sizeof(hop.mac));
 		memcpy(hop.source_mac, link->mac, sizeof(hop.source_mac));
 		target_set(nexthops, target, TARGET_KNOWN, &hop, NULL);
-	} else if (!neighbour->removed && neighbour->state & NUD_FAILED) {
+	} else if (!via->neighbour.removed && via->neighbour.state & NUD_FAILED) {
 		target_none(nexthops, target, "its neighbour does not answer");
+	} else if (target->state == TARGET_ASKING) {
+		target->problem = "its neighbour has not answered yet";
 	}
-}
-
-static void target_neighbour_find(struct nexthops *nexthops, struct target *target)
-{
-	struct neighbour_facts neighbour = {0};
-	int code = netlink_neighbour(&nexthops->netlink, target->route.ifindex, &target->route.via,
-				     &neighbour);
-
-	if (code)
-		neighbour.removed = true;
-	/* A failure from before is no answer: it is asked for now. */
-	if (neighbour.state & NUD_FAILED && target->state == TARGET_ASKING)
-		neighbour.state = NUD_NONE;
-	target_neighbour(nexthops, target, &neighbour);
-	if (target->state != TARGET_KNOWN || neighbour.removed ||
-	    !(neighbour.state & NEIGHBOUR_USABLE))
-		target_ask(nexthops, target);
 }
 
 /* Find the way to a target: the route, then the neighbour. */
@@ -202,18 +159,25 @@ void target_resolve(struct nexthops *nexthops, struct target *target)
 	struct route_facts route = {0};
 	int code = netlink_route(&nexthops->netlink, &target->address, &route);
 
-	target_unchain(nexthops, target);
 	target->route = route;
 	if (code || (!route.ifindex && !route.local)) {
+		via_leave(nexthops, target);
 		target_none(nexthops, target, "there is no route to it");
 		return;
 	}
 	if (route.local) {
+		via_leave(nexthops, target);
 		target_none(nexthops, target, "the address is this host's own");
 		return;
 	}
-	via_chain(nexthops, target);
-	target_neighbour_find(nexthops, target);
+	if (via_join(nexthops, target, route.ifindex, &route.via)) {
+		target_none(nexthops, target, "out of memory");
+		return;
+	}
+	via_look(nexthops, target->via);
+	target_neighbour(nexthops, target);
+	if (target->state != TARGET_KNOWN || !via_usable(target->via))
+		via_ask(nexthops, target->via);
 }
 
 /* Find all ways anew, some at a time. */
@@ -241,16 +205,19 @@ static void change_soon(struct nexthops *nexthops)
 static void on_neighbour(void *data, const struct neighbour_facts *neighbour)
 {
 	struct nexthops *nexthops = data;
-	struct target *target = nexthops->by_via[target_chain(&neighbour->address)];
+	struct via *via = via_find(nexthops, neighbour->ifindex, &neighbour->address);
+	struct target *next;
 
-	for (; target; target = target->by_via) {
-		if (target->route.ifindex != neighbour->ifindex ||
-		    !ip_equal(&target->route.via, &neighbour->address))
-			continue;
-		target_neighbour(nexthops, target, neighbour);
-		if (neighbour->removed)
-			target_ask(nexthops, target);
+	if (!via)
+		return;
+	via->neighbour = *neighbour;
+	via->stale = false;
+	for (struct target *target = via->first; target; target = next) {
+		next = target->via_next;
+		target_neighbour(nexthops, target);
 	}
+	if (neighbour->removed)
+		via_ask(nexthops, via);
 }
 
 static void on_link(void *data, const struct link_facts *fresh)
@@ -283,6 +250,8 @@ static void on_lost(void *data)
 
 	log_warning("rtnetlink: events were lost; all next hops are found anew");
 	nexthops->link_count = 0;
+	for (uint32_t i = 0; i < nexthops->via_count; i++)
+		nexthops->vias[i]->stale = true;
 	dataplane_links_renew(nexthops->dataplane);
 	change_soon(nexthops);
 }
