@@ -352,7 +352,7 @@ struct meta {
 	__u32 slot_lines;
 	__u32 flow_buckets; /* a power of two */
 	__u64 seed;
-	__u64 instance; /* random; ties the agent's saved state to these maps */
+	__u64 instance; /* random; ties the agent's journal to these maps */
 };
 
 /* Constants of the loaded program, in its .rodata; the verifier folds them. */

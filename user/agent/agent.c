@@ -3,15 +3,17 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "agent/agent_start.h"
 #include "agent/guard.h"
-#include "agent/saved.h"
+#include "agent/journal.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "model/plan.h"
 
 #define CONFIG_MAX ((size_t)4 * 1024 * 1024)
@@ -113,15 +115,10 @@ int agent_execute(struct agent *agent, const struct plan *plan, struct plan_outc
 	return err;
 }
 
-int agent_save(struct agent *agent, const struct desired *desired, struct error *error)
+/* A plan was carried out in part: take the part back, and write that down. */
+static void change_undo(struct agent *agent, const struct desired *draft, const struct error *why)
 {
-	return saved_write(agent->config->state_dir, dataplane_meta(agent->dataplane)->instance,
-			   desired, error);
-}
-
-/* A plan was carried out in part: take the part back, and save what was wanted before. */
-static void change_undo(struct agent *agent, const struct desired *draft)
-{
+	struct change_cause cause = cause_make(CAUSE_AGENT, "taken back: %s", why->text);
 	struct error error = {""};
 	struct guard_changes changes = {0};
 	struct plan_outcome outcome;
@@ -137,14 +134,15 @@ static void change_undo(struct agent *agent, const struct desired *draft)
 		log_error("a failed change could not be taken back whole: %s; restart sluiced",
 			  *error.text ? error.text : strerror(-err));
 	plan_free(back);
-	err = agent_save(agent, agent->desired, &error);
+	err = journal_undo(agent->journal, &cause, agent->desired, draft, &error);
 	if (err)
 		log_error("%s", error.text);
 }
 
 /* Takes the draft over if it succeeds. */
-static int change_carry_out(struct agent *agent, struct desired *draft,
-			    struct agent_outcome *ret_outcome, struct error *error)
+static int change_carry_out(struct agent *agent, const struct change_cause *cause,
+			    struct desired *draft, struct agent_outcome *ret_outcome,
+			    struct error *error)
 {
 	struct guard_changes changes = {0};
 	struct plan_outcome outcome = {0};
@@ -154,7 +152,7 @@ static int change_carry_out(struct agent *agent, struct desired *draft,
 
 	if (err)
 		return error_set(error, err, "plan: %s", strerror(-err));
-	err = agent_save(agent, draft, error);
+	err = journal_change(agent->journal, cause, agent->desired, draft, error);
 	if (err)
 		goto out;
 	err = guard_begin(agent, agent->desired, draft, &changes, error);
@@ -162,7 +160,7 @@ static int change_carry_out(struct agent *agent, struct desired *draft,
 		err = agent_execute(agent, plan, &outcome, error);
 	if (err) {
 		guard_changes_clear(&changes);
-		change_undo(agent, draft);
+		change_undo(agent, draft, error);
 		goto out;
 	}
 	guard_end(agent, agent->desired, draft, &changes);
@@ -194,12 +192,25 @@ int agent_change(struct agent *agent, const struct change_cause *cause, agent_ed
 	if (!err)
 		err = desired_settle(draft, agent->desired, error);
 	if (!err)
-		err = change_carry_out(agent, draft, ret_outcome, error);
+		err = change_carry_out(agent, cause, draft, ret_outcome, error);
 	if (err)
 		desired_free(draft);
 	else
 		log_info("changed by %s: %s", cause_who(cause, who), cause->why);
+	journal_tidy(agent->journal, agent->desired);
 	return err;
+}
+
+void agent_event(struct agent *agent, enum cause_kind kind, const char *event, const char *service,
+		 const char *format, ...)
+{
+	struct change_cause cause = {.kind = kind};
+	va_list arguments;
+
+	va_start(arguments, format);
+	text_format(cause.why, sizeof(cause.why), format, arguments);
+	va_end(arguments);
+	journal_event(agent->journal, event, &cause, service);
 }
 
 static int purge_edit(struct desired *draft, void *context, struct error *error)

@@ -23,6 +23,7 @@ struct children;
 struct fragments;
 struct drains;
 struct http_server;
+struct journal;
 struct scaler;
 
 struct agent {
@@ -30,6 +31,7 @@ struct agent {
 	char *config_path;
 	struct config *config; /* the one applied last */
 	struct desired *desired;
+	struct journal *journal;
 	struct dataplane *dataplane;
 	struct nexthops *nexthops;
 	struct sweeper *sweeper;
@@ -42,7 +44,7 @@ struct agent {
 };
 
 /*
- * agent_start - open everything, make the kernel hold what the config and the saved state say,
+ * agent_start - open everything, make the kernel hold what the config and the journal say,
  * and answer on the API. The config becomes the agent's. On error the host is as it was before,
  * but for changes that were complete; agent_stop is to be called in either case.
  */
@@ -69,6 +71,13 @@ struct agent_outcome {
  */
 int agent_change(struct agent *agent, const struct change_cause *cause, agent_edit_fn edit,
 		 void *context, struct agent_outcome *ret_outcome, struct error *error);
+
+/*
+ * agent_event - note what happened that changes nothing wanted, for `sluice events`. event: a word
+ * like "interface"; service: whom it concerns, or NULL; the text says what and why.
+ */
+void agent_event(struct agent *agent, enum cause_kind kind, const char *event, const char *service,
+		 const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /*
  * agent_apply - follow a whole config: services, backends, interfaces. What cannot change while

@@ -15,8 +15,8 @@
 #include "agent/dataplane_maps.h"
 #include "agent/fragment.h"
 #include "agent/guard.h"
+#include "agent/journal.h"
 #include "agent/metrics.h"
-#include "agent/saved.h"
 #include "agent/scaler.h"
 #include "base/log.h"
 #include "model/plan.h"
@@ -34,7 +34,7 @@ static int interfaces_check(const struct config *config, struct error *error)
 	return 0;
 }
 
-/* Maps that hold no service yet fit any saved state. */
+/* Maps that hold no service yet fit any journal. */
 static bool maps_empty(const struct dataplane *dataplane)
 {
 	const struct dataplane_maps *maps = dataplane_maps(dataplane);
@@ -64,58 +64,63 @@ static bool tunnel_equal(const struct tunnel_config *a, const struct tunnel_conf
 	       !memcmp(&a->source_prefix6, &b->source_prefix6, sizeof(a->source_prefix6));
 }
 
-/* What was wanted before, or nothing; *ret_saved is NULL if nothing was saved that can be used. */
-static int saved_load(struct agent *agent, struct desired **ret_saved, struct error *error)
+/* What was wanted before; *ret_found is NULL if there is nothing that can be used. */
+static int journal_load(struct agent *agent, const struct desired **ret_found, struct error *error)
 {
 	const struct config *config = agent->config;
-	uint64_t instance = 0;
-	struct desired *saved = NULL;
-	int err = saved_read(config->state_dir, &instance, &saved, error);
-	bool fits = !err && instance == dataplane_meta(agent->dataplane)->instance;
+	const struct desired *found;
+	uint64_t instance;
+	bool fits;
+	int err = journal_open(agent->loop, config->state_dir, &agent->journal, error);
 
-	*ret_saved = NULL;
-	if (err && err != -ENOENT)
+	*ret_found = NULL;
+	if (err)
 		return err;
-	if (!fits && !maps_empty(agent->dataplane)) {
-		desired_free(saved);
+	found = journal_found(agent->journal, &instance);
+	fits = found && instance == dataplane_meta(agent->dataplane)->instance;
+	if (!fits && !maps_empty(agent->dataplane))
 		return error_set(error, -EINVAL,
-				 "saved state in %s: %s, but the maps in %s are in use; give the "
+				 "journal in %s: %s, but the maps in %s are in use; give the "
 				 "right agent.state_dir, or start anew with `sluiced --cleanup` "
 				 "(forwarding stops)",
-				 config->state_dir, err ? "there is none" : "it is of other maps",
+				 config->state_dir, found ? "it is of other maps" : "there is none",
 				 config->pin_dir);
-	}
-	if (saved && !limits_equal(&saved->state->limits, &config->limits)) {
-		log_warning("saved state in %s: it was made for other limits; run-time changes "
-			    "are forgotten",
+	if (found && !limits_equal(&found->state->limits, &config->limits)) {
+		log_warning("journal in %s: it was made for other limits; run-time changes are "
+			    "forgotten",
 			    config->state_dir);
-		desired_free(saved);
-		saved = NULL;
+		found = NULL;
 	}
-	*ret_saved = saved;
+	*ret_found = found;
 	return 0;
 }
 
-/* What is to be: the saved state made to follow the config. */
+/* What is to be: what was wanted before, made to follow the config; written down. */
 static int desired_load(struct agent *agent, struct error *error)
 {
-	struct desired *saved, *desired;
-	int err = saved_load(agent, &saved, error);
+	struct change_cause cause =
+		cause_make(CAUSE_CONFIG, "start with %s",
+			   agent->config_path ? agent->config_path : "a config");
+	const struct desired *found;
+	struct desired *desired;
+	int err = journal_load(agent, &found, error);
 
 	if (err)
 		return err;
-	desired = saved ? desired_clone(saved) : desired_new(&agent->config->limits);
+	desired = found ? desired_clone(found) : desired_new(&agent->config->limits);
 	if (!desired)
 		err = error_set(error, -ENOMEM, "state: out of memory");
 	if (!err)
 		err = state_apply(desired->state, agent->config, error);
 	if (!err)
-		err = state_health_started(desired->state, saved ? saved->state : NULL);
+		err = state_health_started(desired->state, found ? found->state : NULL);
 	if (!err)
 		err = guard_apply(desired->guard, agent->config, error);
-	if (!err && saved)
-		err = desired_settle(desired, saved, error);
-	desired_free(saved);
+	if (!err && found)
+		err = desired_settle(desired, found, error);
+	if (!err)
+		err = journal_begin(agent->journal, dataplane_meta(agent->dataplane)->instance,
+				    &cause, desired, found != NULL, error);
 	if (err)
 		desired_free(desired);
 	else
@@ -134,9 +139,6 @@ static int desired_assert(struct agent *agent, struct error *error)
 
 	if (err)
 		error_set(error, err, "plan: %s", strerror(-err));
-	if (!err)
-		err = saved_keep(agent->config->state_dir,
-				 dataplane_meta(agent->dataplane)->instance, agent->desired, error);
 	if (!err)
 		err = guard_begin_adopted(agent, agent->desired, &changes, error);
 	if (!err)
@@ -264,6 +266,7 @@ void agent_stop(struct agent *agent)
 	drains_stop(agent->drains);
 	agent->drains = NULL;
 	parts_stop(agent);
+	journal_stop(agent->journal);
 }
 
 void agent_free(struct agent *agent)
@@ -271,6 +274,7 @@ void agent_free(struct agent *agent)
 	scaler_free(agent->scaler);
 	children_free(agent->children);
 	dataplane_close(agent->dataplane);
+	journal_free(agent->journal);
 	desired_free(agent->desired);
 	config_free(agent->config);
 	free(agent->config_path);

@@ -8,9 +8,6 @@
 /* A backend that answers does so in far less; one that does not must not hold up the others. */
 #define AGENT_NEXTHOP_WAIT_MS 200u
 
-/* agent_save - write down what is wanted. */
-int agent_save(struct agent *agent, const struct desired *desired, struct error *error);
-
 /* agent_execute - prepare next hops, write to the kernel, let go of what was cleared. */
 int agent_execute(struct agent *agent, const struct plan *plan, struct plan_outcome *ret_outcome,
 		  struct error *error);

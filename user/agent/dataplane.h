@@ -4,7 +4,7 @@
  * header are the only files that know libbpf or the layout of the maps in memory.
  *
  * Order of a change: nexthop_prepare(plan), dataplane_execute(plan), nexthop_finish(plan).
- * Order of a start: dataplane_open; the saved state if its instance is that of dataplane_meta();
+ * Order of a start: dataplane_open; the journal if its instance is that of dataplane_meta();
  * the change from an empty state to that state (writes that change nothing move no flow);
  * dataplane_prune(state); dataplane_attach.
  */
@@ -50,7 +50,7 @@ int dataplane_cleanup(const char *pin_dir, struct error *error);
 /* dataplane_adopted - whether the maps were there before; false: new and empty. */
 bool dataplane_adopted(const struct dataplane *dataplane);
 
-/* dataplane_meta - what the maps were made for; .instance is random and ties saved state to them. */
+/* dataplane_meta - what the maps were made for; .instance is random and ties the journal to them. */
 const struct meta *dataplane_meta(const struct dataplane *dataplane);
 
 /* ------------------------------------------------------------------ interfaces */

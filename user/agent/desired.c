@@ -140,27 +140,32 @@ int desired_settle(struct desired *desired, const struct desired *old, struct er
 	return 0;
 }
 
-static int orphans_to_json(const struct desired *desired, json_t *list)
+json_t *desired_orphans_to_json(const struct desired *desired)
 {
-	for (size_t i = 0; i < desired->orphan_count; i++) {
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < desired->orphan_count; i++) {
 		const struct orphan *orphan = &desired->orphans[i];
 
 		if (json_array_append_new(list,
 					  json_pack("{ss,ss,sO,sI}", "name", orphan->name,
 						    "provisioner", orphan->provisioner, "options",
 						    orphan->options, "call_timeout_ms",
-						    (json_int_t)orphan->call_timeout_ms)))
-			return -ENOMEM;
+						    (json_int_t)orphan->call_timeout_ms))) {
+			json_decref(list);
+			return NULL;
+		}
 	}
-	return 0;
+	return list;
 }
 
 json_t *desired_to_json(const struct desired *desired)
 {
-	json_t *state = state_to_json(desired->state), *orphans = json_array();
+	json_t *state = state_to_json(desired->state);
+	json_t *orphans = desired_orphans_to_json(desired);
 	json_t *guard = guard_to_json(desired->guard);
 
-	if (!state || !guard || orphans_to_json(desired, orphans)) {
+	if (!state || !guard || !orphans) {
 		json_decref(state);
 		json_decref(guard);
 		json_decref(orphans);

@@ -47,6 +47,7 @@ void desired_orphan_remove(struct desired *desired, const char *name);
 int desired_settle(struct desired *desired, const struct desired *old, struct error *error);
 
 json_t *desired_to_json(const struct desired *desired);
+json_t *desired_orphans_to_json(const struct desired *desired);
 int desired_from_json(const json_t *object, struct desired **ret_desired, struct error *error);
 
 #endif

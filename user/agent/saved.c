@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Reads and replaces the saved state file. */
+/* Reads the saved state file of version 0.1. */
 #include "agent/saved.h"
 
 #include <errno.h>
@@ -18,59 +18,6 @@
 static void saved_path(char path[PATH_MAX], const char *state_dir)
 {
 	snprintf(path, PATH_MAX, "%s/state.json", state_dir);
-}
-
-/* The file's text, or NULL. */
-static char *saved_text(uint64_t instance, const struct desired *desired)
-{
-	json_t *object = desired_to_json(desired);
-	char text[20], *json = NULL;
-
-	snprintf(text, sizeof(text), "%016" PRIx64, instance);
-	if (object && !json_object_set_new(object, "format", json_integer(SAVED_FORMAT)) &&
-	    !json_object_set_new(object, "instance", json_string(text)))
-		json = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
-	json_decref(object);
-	return json;
-}
-
-static int text_write(const char *path, const char *json, struct error *error)
-{
-	int err;
-
-	if (!json)
-		return error_set(error, -ENOMEM, "saved state %s: out of memory", path);
-	err = file_replace(path, json, strlen(json), error);
-	/* -ENOSPC is the state's word for a limit of its own. */
-	return err == -ENOSPC ? -EIO : err;
-}
-
-int saved_write(const char *state_dir, uint64_t instance, const struct desired *desired,
-		struct error *error)
-{
-	char path[PATH_MAX], *json = saved_text(instance, desired);
-	int err;
-
-	saved_path(path, state_dir);
-	err = text_write(path, json, error);
-	free(json);
-	return err;
-}
-
-int saved_keep(const char *state_dir, uint64_t instance, const struct desired *desired,
-	       struct error *error)
-{
-	char path[PATH_MAX], *json = saved_text(instance, desired), *old = NULL;
-	size_t length;
-	int err = 0;
-
-	saved_path(path, state_dir);
-	if (!json || file_read(path, SAVED_MAX, &old, &length, NULL) || length != strlen(json) ||
-	    memcmp(old, json, length))
-		err = text_write(path, json, error);
-	free(old);
-	free(json);
-	return err;
 }
 
 static int saved_parse(const char *text, size_t length, uint64_t *ret_instance,

@@ -87,7 +87,7 @@ static int write_all(int fd, const char *text, size_t length)
 	return fdatasync(fd) ? -errno : 0;
 }
 
-static int sync_folder_of(const char *path)
+int file_sync_folder(const char *path)
 {
 	char copy[PATH_MAX];
 	int fd, code;
@@ -126,7 +126,7 @@ int file_replace(const char *path, const char *text, size_t length, struct error
 				 "its disk",
 				 path, strerror(-code));
 	}
-	code = sync_folder_of(path);
+	code = file_sync_folder(path);
 	if (code)
 		return error_set(error, code, "%s: cannot sync its folder: %s", path,
 				 strerror(-code));

@@ -20,6 +20,9 @@ int file_read(const char *path, size_t limit, char **ret_text, size_t *ret_lengt
  */
 int file_replace(const char *path, const char *text, size_t length, struct error *error);
 
+/* file_sync_folder - fsync of the folder that a file is in, after a rename. Returns 0 or -errno. */
+int file_sync_folder(const char *path);
+
 /* file_make_folder - mkdir -p with mode 0755. Returns 0 or -errno. */
 int file_make_folder(const char *path, struct error *error);
 

@@ -56,7 +56,7 @@ struct guard_part *guard_parts(const struct guard *guard, const struct state *st
 /* guard_bits - GUARD_COMMON and GUARD_OWN of a service. */
 uint8_t guard_bits(const struct guard *guard, const char *service);
 
-/* guard_to_json, guard_from_json - what was set at run time, for the saved state. */
+/* guard_to_json, guard_from_json - what was set at run time, for the saved state of version 0.1. */
 json_t *guard_to_json(const struct guard *guard);
 int guard_from_json(const json_t *array, struct guard **ret_guard, struct error *error);
 

@@ -239,10 +239,13 @@ struct pool_health pool_health(const struct pool *pool);
 int state_purged(struct state *state);
 
 /*
- * state_to_json, state_from_json - all of it, for the saved state file. The reader checks every
+ * state_to_json, state_from_json - all of it, for the journal. The reader checks every
  * field and returns -EINVAL for what does not fit.
  */
 json_t *state_to_json(const struct state *state);
+/* Its parts: what it has besides its pools, and one pool. */
+json_t *state_head_to_json(const struct state *state);
+json_t *pool_to_json(const struct pool *pool);
 int state_from_json(const json_t *object, struct state **ret_state, struct error *error);
 
 #endif

@@ -52,7 +52,7 @@ static json_t *numbers_to_json(const struct pool *pool, enum number_use use)
 	return list;
 }
 
-static json_t *pool_to_json(const struct pool *pool)
+json_t *pool_to_json(const struct pool *pool)
 {
 	const struct scale_configured *scale = &pool->scale_configured;
 	json_t *backends = json_array();
@@ -82,19 +82,29 @@ static json_t *block_to_json(const struct retired_block *block)
 			 (json_int_t)block->slot_line[0], (json_int_t)block->slot_line[1]);
 }
 
+json_t *state_head_to_json(const struct state *state)
+{
+	json_t *retired = json_array();
+
+	for (size_t i = 0; retired && i < state->retired_count; i++)
+		json_array_append_new(retired, block_to_json(&state->retired[i]));
+	return json_pack("{s:i, s:{s:I, s:I, s:I, s:I}, s:o}", "version", STATE_VERSION, "limits",
+			 "services", (json_int_t)state->limits.services, "backends",
+			 (json_int_t)state->limits.backends, "slots",
+			 (json_int_t)state->limits.slots, "flows", (json_int_t)state->limits.flows,
+			 "retired", retired);
+}
+
 json_t *state_to_json(const struct state *state)
 {
-	json_t *pools = json_array(), *retired = json_array();
+	json_t *object = state_head_to_json(state), *pools = json_array();
 
 	for (size_t i = 0; pools && i < state->pool_count; i++)
 		json_array_append_new(pools, pool_to_json(state->pools[i]));
-	for (size_t i = 0; retired && i < state->retired_count; i++)
-		json_array_append_new(retired, block_to_json(&state->retired[i]));
-	return json_pack("{s:i, s:{s:I, s:I, s:I, s:I}, s:o, s:o}", "version", STATE_VERSION,
-			 "limits", "services", (json_int_t)state->limits.services, "backends",
-			 (json_int_t)state->limits.backends, "slots",
-			 (json_int_t)state->limits.slots, "flows", (json_int_t)state->limits.flows,
-			 "pools", pools, "retired", retired);
+	if (object && !json_object_set_new(object, "pools", pools))
+		return object;
+	json_decref(object);
+	return NULL;
 }
 
 /* A reader keeps the first thing that is wrong, so that its callers need not ask each time. */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The saved state: a full disk, a damaged file, a log that nobody reads."""
+"""The journal: a full disk, a damaged file, a torn tail; and a log that nobody reads."""
 
 import fcntl
 import json
@@ -20,7 +20,15 @@ def fill(folder):
         os.close(out)
 
 
-@case("e2e/a full disk: changes are refused, and an agent that starts again needs no room")
+def weight_set(lab, weight, check=True):
+    return lab.sluice("backend", "weight", "web", "web-1", str(weight), check=check)
+
+
+def weight_of(lab):
+    return lab.service("web")["backends"][0]["weight_effective"]
+
+
+@case("control/journal: a full disk refuses changes, loses none, and is no matter when it has room")
 def full_disk(context):
     with open_lab(context) as lab:
         folder = lab.path("state")
@@ -28,33 +36,55 @@ def full_disk(context):
         execute("mount", "-t", "tmpfs", "-o", "size=64k", "sluice-state", folder)
         try:
             start(lab, [service(lab, backends=backends(lab, 1))])
-            lab.sluice("backend", "weight", "web", "web-1", "7")
+            weight_set(lab, 7)
             fill(folder)
-            done = lab.sluice("backend", "weight", "web", "web-1", "8", check=False)
+            last, done = 7, None
+            # What is left of the file's last page is room for a few.
+            for weight in range(8, 40):
+                done = weight_set(lab, weight, check=False)
+                if done.returncode:
+                    break
+                last = weight
             assert done.returncode == 1 and "No space left on device" in done.stderr, done
-            assert lab.service("web")["backends"][0]["weight_effective"] == 7
-            assert sorted(os.listdir(folder)) == ["filler", "state.json"]
+            assert weight_of(lab) == last
+            assert sorted(os.listdir(folder)) == ["filler", "journal"]
             lab.agent.stop(signal.SIGKILL)
             lab.start_agent(lab.agent.config)
-            assert lab.service("web")["backends"][0]["weight_effective"] == 7
+            assert weight_of(lab) == last
+            assert weight_set(lab, 41, check=False).returncode == 1
+            os.unlink(os.path.join(folder, "filler"))
+            weight_set(lab, 42)
+            assert lab.agent.stop() == 0
+            lab.start_agent(lab.agent.config)
+            assert weight_of(lab) == 42
             assert lab.agent.stop() == 0
         finally:
             execute("umount", "-l", folder)
 
 
-@case("e2e/a damaged saved state: it is said what to do, and forwarding goes on")
+def journal_rest(path):
+    """The records but for their frames, and the line of each."""
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines(keepends=True)
+    assert lines[0] == "sluice journal 1\n", lines[0]
+    return lines
+
+
+@case("control/journal: where it is damaged is said, and what to do; forwarding goes on")
 def damaged(context):
     with open_lab(context) as lab:
         start(lab, [service(lab, backends=backends(lab, 1))])
+        weight_set(lab, 7)
         assert lab.agent.stop() == 0
-        path = lab.path("state", "state.json")
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-        for damage, word in [("", "near"), (text[:len(text) // 2], "near"),
-                             ("[]", "no object"), ("{}", "format 0 is not 1"),
-                             (text.replace('"instance":"', '"instance":7,"was":"'), "instance"),
-                             (text.replace('"orphans":[]', '"orphans":"x"'), "orphans"),
-                             (text.replace('"number":0', '"number":99'), "number")]:
+        path = lab.path("state", "journal")
+        lines = journal_rest(path)
+        text = "".join(lines)
+        place = text.index('"weight":100')
+        for damage, word in [("", "first line"), (lines[0], "no whole snapshot"),
+                             (text.replace("journal 1", "journal 2"), "first line"),
+                             (text[:place] + "X" + text[place + 1:], "is damaged"),
+                             ("".join(lines[:1] + lines[3:]), "record"),
+                             (text[:-2] + "\n", "is damaged")]:
             assert damage != text
             with open(path, "w", encoding="utf-8") as file:
                 file.write(damage)
@@ -68,6 +98,29 @@ def damaged(context):
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         lab.start_agent(lab.agent.config)
+        assert weight_of(lab) == 7
+
+
+@case("control/journal: a torn tail is cut at the start, and what was acknowledged is there")
+def torn(context):
+    with open_lab(context) as lab:
+        start(lab, [service(lab, backends=backends(lab, 1))])
+        weight_set(lab, 7)
+        lab.agent.stop(signal.SIGKILL)
+        path = lab.path("state", "journal")
+        whole = os.path.getsize(path)
+        with open(path, "rb+") as file:
+            line = file.read().splitlines(keepends=True)[-1]
+            file.write(line[: len(line) // 2])
+        lab.start_agent(lab.agent.config)
+        assert "were cut off while they were written" in lab.agent.log_tail()
+        assert weight_of(lab) == 7
+        assert os.path.getsize(path) != whole + len(line) // 2
+        weight_set(lab, 8)
+        lab.agent.stop(signal.SIGKILL)
+        lab.start_agent(lab.agent.config)
+        assert weight_of(lab) == 8
+        assert os.stat(path).st_mode & 0o777 == 0o600
 
 
 @case("e2e/a log that nobody reads does not stop the agent")
