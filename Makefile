@@ -229,6 +229,10 @@ compile_commands.json:
 man: $(BUILD)/sluiced $(BUILD)/sluice
 	$(Q)tools/man $(BUILD)
 
+# Where the shells look for them: bash, zsh, fish.
+COMPLETIONS := bash-completion/completions/sluice zsh/site-functions/_sluice \
+	       fish/vendor_completions.d/sluice.fish
+
 ## install: install below $(DESTDIR)$(PREFIX)
 install: all man
 	$(Q)install -D -m 755 $(BUILD)/sluiced $(INSTALL_ROOT)/sbin/sluiced
@@ -237,7 +241,12 @@ install: all man
 	$(Q)for p in $(notdir $(wildcard tools/provisioners/*)); do \
 		install -D -m 755 tools/provisioners/$$p \
 			$(INSTALL_ROOT)/lib/sluice/provisioners/$$p; done
-	$(Q)install -D -m 644 $(BUILD)/man/sluice.1 $(INSTALL_ROOT)/share/man/man1/sluice.1
+	$(Q)install -D -m 644 $(BUILD)/man/sluice.8 $(INSTALL_ROOT)/share/man/man8/sluice.8
+	$(Q)install -D -m 644 $(BUILD)/man/sluice.yaml.5 $(INSTALL_ROOT)/share/man/man5/sluice.yaml.5
+	$(Q)install -d $(dir $(addprefix $(INSTALL_ROOT)/share/,$(COMPLETIONS)))
+	$(Q)$(BUILD)/sluice completion bash >$(INSTALL_ROOT)/share/$(word 1,$(COMPLETIONS))
+	$(Q)$(BUILD)/sluice completion zsh >$(INSTALL_ROOT)/share/$(word 2,$(COMPLETIONS))
+	$(Q)$(BUILD)/sluice completion fish >$(INSTALL_ROOT)/share/$(word 3,$(COMPLETIONS))
 	$(Q)install -D -m 644 $(BUILD)/man/sluiced.8 $(INSTALL_ROOT)/share/man/man8/sluiced.8
 	$(Q)install -D -m 644 docs/sluice.yaml $(INSTALL_ROOT)/share/doc/sluice/sluice.yaml
 	$(Q)install -d $(INSTALL_ROOT)/lib/systemd/system
@@ -246,8 +255,9 @@ install: all man
 
 ## uninstall: remove what install put there
 uninstall:
-	$(Q)rm -f $(addprefix $(INSTALL_ROOT)/,sbin/sluiced bin/sluice share/man/man1/sluice.1 \
-		share/man/man8/sluiced.8 lib/systemd/system/sluiced.service)
+	$(Q)rm -f $(addprefix $(INSTALL_ROOT)/,sbin/sluiced bin/sluice share/man/man8/sluice.8 \
+		share/man/man8/sluiced.8 share/man/man5/sluice.yaml.5 \
+		$(addprefix share/,$(COMPLETIONS)) lib/systemd/system/sluiced.service)
 	$(Q)rm -rf $(INSTALL_ROOT)/lib/sluice $(INSTALL_ROOT)/share/doc/sluice
 
 ## clean: remove build/

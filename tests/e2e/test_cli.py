@@ -149,9 +149,9 @@ def empty_list(context):
 
 @case("e2e/cli: states have colours on a terminal only, and not with NO_COLOR", root=False)
 def colours(context):
-    def on_terminal(agent, env):
+    def on_terminal(agent, env, *more):
         ours, theirs = pty.openpty()
-        done = sluice(context, "backend", "ls", "web", agent=agent, env=env, stdout=theirs)
+        done = sluice(context, "backend", "ls", "web", *more, agent=agent, env=env, stdout=theirs)
         os.close(theirs)
         assert done.returncode == 0
         text = b""
@@ -168,6 +168,13 @@ def colours(context):
         terminal = {"TERM": "xterm"}
         assert "\033[32mactive\033[0m" in on_terminal(agent, terminal)
         assert "\033" not in on_terminal(agent, terminal | {"NO_COLOR": "1"})
+        assert "\033" not in on_terminal(agent, terminal, "--color=never")
+        assert "\033[32m" in on_terminal(agent, {"NO_COLOR": "1"}, "--color", "always")
+        words = ("backend", "ls", "web", "--color=always")
+        assert "\033[32m" in succeeds(context, *words, agent=agent).stdout
+        words = ("--color", "auto", *words[:3])
+        assert "\033" not in succeeds(context, *words, agent=agent).stdout
+    usage_error(context, "status", "--color=blue", says=["--color: 'blue'", "auto, always, never"])
 
 
 CHANGES = [

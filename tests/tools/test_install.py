@@ -24,8 +24,11 @@ def install(context):
     make(context, "install")
     found = installed(context)
     wanted = {"usr/sbin/sluiced", "usr/bin/sluice", "usr/lib/sluice/decap.bpf.o",
-              "usr/lib/sluice/provisioners/netns", "usr/share/man/man1/sluice.1",
-              "usr/share/man/man8/sluiced.8", "usr/share/doc/sluice/sluice.yaml",
+              "usr/lib/sluice/provisioners/netns", "usr/share/man/man8/sluice.8",
+              "usr/share/man/man8/sluiced.8", "usr/share/man/man5/sluice.yaml.5",
+              "usr/share/bash-completion/completions/sluice",
+              "usr/share/zsh/site-functions/_sluice",
+              "usr/share/fish/vendor_completions.d/sluice.fish", "usr/share/doc/sluice/sluice.yaml",
               "usr/lib/systemd/system/sluiced.service"}
     assert wanted <= found, wanted - found
     root = context.tmp / "root"
@@ -38,7 +41,7 @@ def install(context):
 @case("install/the manual has a section for each verb, and groff finds no fault in it", root=False)
 def manual(context):
     make(context, "man")
-    page = context.build / "man" / "sluice.1"
+    page = context.build / "man" / "sluice.8"
     text = page.read_text()
     listed = subprocess.run([context.build / "sluice", "--help"], capture_output=True, text=True,
                             check=True).stdout
@@ -46,7 +49,18 @@ def manual(context):
     assert len(verbs) > 15
     for verb in verbs:
         assert verb == "help" or f"\n.SH {verb.upper()}\n" in text, verb
-    for one in [page, context.build / "man" / "sluiced.8"]:
+    documented = set(re.findall(r"^\s*(?:- |# )*([a-z][a-z0-9_]*):",
+                                (ROOT / "docs" / "sluice.yaml").read_text(), flags=re.M))
+    schema = (ROOT / "user" / "model" / "config_schema.c").read_text()
+    fields = set(re.findall(r"\b(?:TEXT|TEXT_OR_EMPTY|LIST|SECTION)\(struct raw_\w+,\s*(\w+)",
+                            schema))
+    assert len(fields) > 60 and fields - {"allow_file"} == documented, fields ^ documented
+    page5 = (context.build / "man" / "sluice.yaml.5").read_text()
+    told = {line.removeprefix(".B ").split(".")[-1] for line in page5.splitlines()
+            if line.startswith(".B ")}
+    sections = {"agent", "interfaces", "services", "new_flow_limit"}
+    assert documented - sections <= told, documented - told
+    for one in [page, context.build / "man" / "sluiced.8", context.build / "man" / "sluice.yaml.5"]:
         done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", one], capture_output=True,
                               text=True)
         assert done.returncode == 0 and not done.stderr, done.stderr

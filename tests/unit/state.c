@@ -146,7 +146,7 @@ static void services_refused(void **context)
 		       "backend w2: address 10.0.0.1 belongs to backend w1 of service b; remove "
 		       "that first");
 	assert_refused(state_service_remove(state, "b", &error), -ENOENT, &error,
-		       "service b: is not there; 'sluice service ls' lists those that are");
+		       "service b: there is none of this name; 'sluice service ls' lists them");
 	assert_int_equal(state->pool_count, 1);
 	assert_int_equal(state->retired_count, 0);
 	state_free(state);
@@ -162,7 +162,8 @@ static void backends_refused(void **context)
 	service_add(state, "a", "192.0.2.1", 2);
 	backend_add(state, "a", "w1", "10.0.0.1");
 	assert_refused(state_backend_add(state, "b", &backend, ORIGIN_RUNTIME, &error), -ENOENT,
-		       &error, "service b: is not there; 'sluice service ls' lists those that are");
+		       &error,
+		       "service b: there is none of this name; 'sluice service ls' lists them");
 	assert_refused(state_backend_add(state, "a", &backend, ORIGIN_RUNTIME, &error), -EEXIST,
 		       &error,
 		       "backend w2: address 10.0.0.1 belongs to backend w1 of service a; remove "
@@ -182,9 +183,9 @@ static void backends_refused(void **context)
 		       &error, "backend w2: weight 1001 is above 1000; 0 gives it no new flows");
 	assert_refused(state_backend_weight(state, "a", "w1", 1001, &error), -EINVAL, &error,
 		       "backend w1: weight 1001 is above 1000; 0 gives it no new flows");
-	assert_refused(state_backend_remove(state, "a", "w9", &error), -ENOENT, &error,
-		       "backend w9: service a has none of this name; 'sluice backend ls a' lists "
-		       "those that it has");
+	assert_refused(
+		state_backend_remove(state, "a", "w9", &error), -ENOENT, &error,
+		"backend w9: service a has none of this name; 'sluice backend ls a' lists them");
 	service_edit(state, "a")->mode = FORWARD_MODE_NAT;
 	backend = backend_make("w2", "2001:db8::2", 100);
 	assert_refused(state_backend_add(state, "a", &backend, ORIGIN_RUNTIME, &error), -EINVAL,

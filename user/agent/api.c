@@ -13,15 +13,14 @@
 #include "agent/view.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "model/missing.h"
 
 int api_pool(const struct api_call *call, const struct pool **ret_pool, struct error *error)
 {
 	*ret_pool = state_pool(call->agent->desired->state, call->names[0]);
 	if (*ret_pool)
 		return 0;
-	return error_set(error, -ENOENT,
-			 "service %s: there is none of this name; `sluice service ls` lists them",
-			 call->names[0]);
+	return service_missing(call->agent->desired->state, call->names[0], error);
 }
 
 int api_backend(const struct api_call *call, const struct pool **ret_pool,
@@ -34,10 +33,7 @@ int api_backend(const struct api_call *call, const struct pool **ret_pool,
 	*ret_backend = pool_backend(*ret_pool, call->names[1]);
 	if (*ret_backend)
 		return 0;
-	return error_set(error, -ENOENT,
-			 "backend %s: service %s has none of this name; `sluice backend ls %s` "
-			 "lists them",
-			 call->names[1], call->names[0], call->names[0]);
+	return backend_missing(*ret_pool, call->names[1], error);
 }
 
 /*

@@ -8,6 +8,7 @@
 
 #include "agent/api_call.h"
 #include "agent/dataplane_maps.h"
+#include "model/missing.h"
 #include "sluice/flow.h"
 
 #define LIMIT_DEFAULT 100
@@ -89,9 +90,12 @@ static int owners_find(struct search *search, const char *service, const char *b
 		}
 	}
 	if (!service_there)
-		return error_set(error, -ENOENT, "service %s: there is none of this name", service);
+		return service_missing(state, service, error);
+	if (!backend_there && service)
+		return backend_missing(state_pool(state, service), backend, error);
 	if (!backend_there)
-		return error_set(error, -ENOENT, "backend %s: there is none of this name", backend);
+		return error_set(error, -ENOENT, "backend %s: no service has one of this name",
+				 backend);
 	return 0;
 }
 

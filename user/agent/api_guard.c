@@ -6,6 +6,7 @@
 
 #include "agent/api_call.h"
 #include "model/guard.h"
+#include "model/missing.h"
 
 #define LIMIT_DEFAULT 100u
 #define LIMIT_MAX     10000u
@@ -15,9 +16,7 @@ static int service_check(const struct api_call *call, const char *service, struc
 {
 	if (!service || state_pool(call->agent->desired->state, service))
 		return 0;
-	return error_set(error, -ENOENT,
-			 "service %s: there is none of this name; `sluice service ls` lists them",
-			 service);
+	return service_missing(call->agent->desired->state, service, error);
 }
 
 static const struct guard_list *list_of(const struct api_call *call, const char *service)

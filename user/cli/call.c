@@ -188,11 +188,68 @@ static const struct parameter *option_find(const struct verb *verb, const char *
 	return NULL;
 }
 
+static const char *const colour_words[] = {"auto", "always", "never", NULL};
+
+const struct parameter common_options[] = {
+	{
+		.name = "--socket",
+		.letter = 's',
+		.value = "PATH",
+		.kind = PARAMETER_TEXT,
+		.help = "the agent's socket",
+	},
+	{
+		.name = "--color",
+		.value = "WHEN",
+		.kind = PARAMETER_CHOICE,
+		.choices = colour_words,
+		.help = "auto (on a terminal), always, never",
+	},
+	{0},
+};
+
+static int common_set(struct call *call, const struct parameter *parameter, const char *text,
+		      struct error *error)
+{
+	struct value value = {0};
+	int code = value_set(parameter, text, &value, error);
+
+	if (code)
+		return code;
+	if (parameter == &common_options[0])
+		call->socket = text;
+	else if (strcmp(text, "auto") != 0)
+		call->colour = strcmp(text, "always") == 0;
+	return 1;
+}
+
+int call_common(struct call *call, int count, char **words, int *at, struct error *error)
+{
+	const char *word = words[*at];
+
+	for (const struct parameter *p = common_options; p->name; p++) {
+		size_t length = strlen(p->name);
+		bool whole = strcmp(word, p->name) == 0 ||
+			     (p->letter && word[0] == '-' && word[1] == p->letter && !word[2]);
+
+		if (strncmp(word, p->name, length) == 0 && word[length] == '=')
+			return common_set(call, p, word + length + 1, error);
+		if (!whole)
+			continue;
+		if (*at + 1 >= count)
+			return error_set(error, -EINVAL,
+					 "%s: its value is missing; see 'sluice %s%s--help'", word,
+					 call->verb ? call->verb->name : "", call->verb ? " " : "");
+		return common_set(call, p, words[++*at], error);
+	}
+	return 0;
+}
+
 static int option_unknown(const struct verb *verb, const char *word, struct error *error)
 {
-	const char *names[PARAMETERS_MAX + 4] = {"--json", "--socket", "--help"};
+	const char *names[PARAMETERS_MAX + 5] = {"--json", "--socket", "--help", "--color"};
 	const char *nearest;
-	size_t count = 3;
+	size_t count = 4;
 
 	for (const struct parameter *p = verb->parameters; p->name; p++)
 		if (is_option(p))
@@ -209,18 +266,14 @@ static int option_unknown(const struct verb *verb, const char *word, struct erro
 /* Take the option at words[*at]; *at is moved to its last word. */
 static int option_take(struct call *call, int count, char **words, int *at, struct error *error)
 {
-	static const struct parameter socket_option = {.name = "--socket"};
 	char *word = words[*at], *equals = strchr(word, '=');
 	size_t length = word[1] == '-' && equals ? (size_t)(equals - word) : strlen(word);
 	const struct parameter *parameter = option_find(call->verb, word, length);
 	const char *text;
 
-	if (!parameter &&
-	    ((length == 8 && strncmp(word, "--socket", 8) == 0) || strcmp(word, "-s") == 0))
-		parameter = &socket_option;
 	if (!parameter)
 		return option_unknown(call->verb, word, error);
-	if (parameter != &socket_option && parameter->kind == PARAMETER_FLAG) {
+	if (parameter->kind == PARAMETER_FLAG) {
 		if (word[length] == '=')
 			return error_set(error, -EINVAL, "%s: it takes no value; leave out '%s'",
 					 parameter->name, word + length);
@@ -234,10 +287,6 @@ static int option_take(struct call *call, int count, char **words, int *at, stru
 	else
 		return error_set(error, -EINVAL, "%s: its value is missing; see 'sluice %s --help'",
 				 word, call->verb->name);
-	if (parameter == &socket_option) {
-		call->socket = text;
-		return 0;
-	}
 	return value_set(parameter, text, &call->values[parameter - call->verb->parameters], error);
 }
 
@@ -277,6 +326,8 @@ int call_parse(struct call *call, int count, char **words, struct error *error)
 			options = false;
 		else if (options && strcmp(words[i], "--json") == 0)
 			call->json = true;
+		else if (options && (code = call_common(call, count, words, &i, error)) != 0)
+			code = code < 0 ? code : 0;
 		else if (options && words[i][0] == '-' && words[i][1] &&
 			 !isdigit((unsigned char)words[i][1]))
 			code = option_take(call, count, words, &i, error);

@@ -97,8 +97,9 @@ static int reply_read(const char *socket, const struct reply *reply, long status
 	return status == 404 ? -ENOENT : -EREMOTEIO;
 }
 
-static int request_send(CURL *curl, const char *socket, const char *method, const char *path,
-			const char *text, size_t length, json_t **ret_answer, struct error *error)
+static int request_send(CURL *curl, const char *socket, long timeout_s, const char *method,
+			const char *path, const char *text, size_t length, json_t **ret_answer,
+			struct error *error)
 {
 	struct reply reply = {0};
 	char url[2048];
@@ -114,7 +115,7 @@ static int request_send(CURL *curl, const char *socket, const char *method, cons
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, reply_append);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, 120L);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT, timeout_s ? timeout_s : 120L);
 	if (text) {
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
@@ -148,8 +149,8 @@ int client_send(const struct call *call, const char *method, const char *path, c
 	headers = curl_slist_append(NULL, "Expect:");
 	if (curl && headers) {
 		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-		code = request_send(curl, call->socket, method, path, text, length, ret_answer,
-				    error);
+		code = request_send(curl, call->socket, call->timeout_s, method, path, text, length,
+				    ret_answer, error);
 	} else {
 		code = error_set(error, -ENOMEM, "memory: used up; free some");
 	}

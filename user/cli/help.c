@@ -14,9 +14,9 @@
 #define VERBS_MAX 64
 
 const struct verb *const all_verbs[] = {
-	status_verbs, interface_verbs, service_verbs, backend_verbs, backend_show_verbs,
-	plan_verbs,   diff_verbs,      config_verbs,  scale_verbs,   flows_verbs,
-	guard_verbs,  decap_verbs,     help_verbs,    NULL,
+	status_verbs, interface_verbs, service_verbs,    backend_verbs, backend_show_verbs,
+	plan_verbs,   diff_verbs,      config_verbs,     scale_verbs,   flows_verbs,
+	guard_verbs,  decap_verbs,     completion_verbs, help_verbs,    NULL,
 };
 
 /* Call with each verb of the tables in their order. */
@@ -66,7 +66,8 @@ void help_verb(const struct verb *verb)
 		printf("      --json                 print the agent's answer as JSON\n"
 		       "  -s, --socket PATH          the agent's socket (default: $SLUICE_SOCKET, or\n"
 		       "                             " SOCKET_DEFAULT ")\n");
-	printf("  -h, --help                 this text\n"
+	printf("      --color WHEN           auto (on a terminal), always, never\n"
+	       "  -h, --help                 this text\n"
 	       "\nexample: %s\n",
 	       verb->example);
 }

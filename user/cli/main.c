@@ -10,26 +10,20 @@
 #include <unistd.h>
 
 #include "cli/client.h"
+#include "cli/complete.h"
 #include "cli/help.h"
 
-/* Options before the verb: the socket. Returns how many words they take, or -EINVAL. */
+/* Options before the verb. Returns how many words they take, or -EINVAL. */
 static int leading_options(int count, char **words, struct call *call, struct error *error)
 {
-	int used = 0;
+	int used = 0, code = 1;
 
-	while (used < count && words[used][0] == '-') {
-		if (strcmp(words[used], "-s") == 0 || strcmp(words[used], "--socket") == 0)
-			call->socket = ++used < count ? words[used] : "";
-		else if (strncmp(words[used], "--socket=", 9) == 0)
-			call->socket = words[used] + 9;
-		else
+	for (; used < count; used++) {
+		code = call_common(call, count, words, &used, error);
+		if (code <= 0)
 			break;
-		if (!*call->socket)
-			return error_set(error, -EINVAL,
-					 "--socket: its value is missing; see 'sluice --help'");
-		used++;
 	}
-	return used;
+	return code < 0 ? code : used;
 }
 
 static bool is_word(int count, char **words, const char *word, const char *letter)
@@ -47,6 +41,10 @@ static int run(int count, char **words, struct call *call, struct error *error)
 		return used;
 	count -= used;
 	words += used;
+	if (is_word(count, words, "--complete", "--complete")) {
+		complete_print(call, count - 1, words + 1);
+		return 0;
+	}
 	if (is_word(count, words, "--version", "-V"))
 		words = version;
 	if (is_word(count, words, "--help", "-h"))

@@ -66,6 +66,7 @@ struct call {
 	const char *socket;
 	bool json;
 	bool colour;
+	long timeout_s;                      /* of a request; 0 = the standard */
 	int status;                          /* exit status of a success; EXIT_SUCCESS at first */
 	struct value values[PARAMETERS_MAX]; /* in the order of the verb's parameters */
 };
@@ -83,10 +84,19 @@ json_t *call_body(const struct call *call);
  */
 int call_parse(struct call *call, int count, char **words, struct error *error);
 
+/* What every verb takes: --socket first, then --color; ends with one that has no name. */
+extern const struct parameter common_options[];
+
+/*
+ * call_common - if words[*at] is one of these, take it with its value and move *at to the last word
+ * of it. Returns 1, 0 if it is none of them, or -EINVAL with a message.
+ */
+int call_common(struct call *call, int count, char **words, int *at, struct error *error);
+
 /* The verbs by subject, each array ends with one that has no name. */
 extern const struct verb status_verbs[], interface_verbs[], service_verbs[], backend_verbs[],
 	backend_show_verbs[], plan_verbs[], diff_verbs[], config_verbs[], scale_verbs[],
-	flows_verbs[], guard_verbs[], decap_verbs[], help_verbs[];
+	flows_verbs[], guard_verbs[], decap_verbs[], completion_verbs[], help_verbs[];
 extern const struct verb *const all_verbs[]; /* ends with NULL */
 
 #define PARAMETER_SERVICE                                                                 \

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/missing.h"
 #include "model/state_parts.h"
 
 struct state *state_new(const struct limits_config *limits)
@@ -93,10 +94,7 @@ int state_pool_edit(struct state *state, const char *service, struct pool **ret_
 	struct pool *pool;
 
 	if (position == INDEX_NONE)
-		return error_set(
-			error, -ENOENT,
-			"service %s: is not there; 'sluice service ls' lists those that are",
-			service);
+		return service_missing(state, service, error);
 	pool = state_pool_own(state, position);
 	if (!pool)
 		return error_set(error, -ENOMEM, "service %s: out of memory", service);
@@ -205,10 +203,7 @@ int state_service_remove(struct state *state, const char *service, struct error 
 	int code;
 
 	if (position == INDEX_NONE)
-		return error_set(
-			error, -ENOENT,
-			"service %s: is not there; 'sluice service ls' lists those that are",
-			service);
+		return service_missing(state, service, error);
 	pool = state->pools[position];
 	code = state_blocks_retire(state, pool, error);
 	if (code)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/missing.h"
 #include "model/state_parts.h"
 #include "sluice/limits.h"
 
@@ -56,10 +57,7 @@ static int backend_find(struct state *state, const char *service, const char *na
 	*ret_backend = pool_backend_edit(*ret_pool, name);
 	if (*ret_backend)
 		return 0;
-	return error_set(error, -ENOENT,
-			 "backend %s: service %s has none of this name; 'sluice backend ls %s' "
-			 "lists those that it has",
-			 name, service, service);
+	return backend_missing(*ret_pool, name, error);
 }
 
 static int address_check(const struct pool *pool, const char *name, const struct ip *address,
