@@ -208,6 +208,13 @@ const struct parameter common_options[] = {
 	{0},
 };
 
+static int common_missing(const struct call *call, const char *word, struct error *error)
+{
+	return error_set(error, -EINVAL, "%.*s: its value is missing; see 'sluice %s%s--help'",
+			 (int)strcspn(word, "="), word, call->verb ? call->verb->name : "",
+			 call->verb ? " " : "");
+}
+
 static int common_set(struct call *call, const struct parameter *parameter, const char *text,
 		      struct error *error)
 {
@@ -233,13 +240,12 @@ int call_common(struct call *call, int count, char **words, int *at, struct erro
 			     (p->letter && word[0] == '-' && word[1] == p->letter && !word[2]);
 
 		if (strncmp(word, p->name, length) == 0 && word[length] == '=')
-			return common_set(call, p, word + length + 1, error);
+			return word[length + 1] ? common_set(call, p, word + length + 1, error)
+						: common_missing(call, word, error);
 		if (!whole)
 			continue;
-		if (*at + 1 >= count)
-			return error_set(error, -EINVAL,
-					 "%s: its value is missing; see 'sluice %s%s--help'", word,
-					 call->verb ? call->verb->name : "", call->verb ? " " : "");
+		if (*at + 1 >= count || !*words[*at + 1])
+			return common_missing(call, word, error);
 		return common_set(call, p, words[++*at], error);
 	}
 	return 0;

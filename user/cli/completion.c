@@ -77,7 +77,7 @@ const struct verb completion_verbs[] = {
 	{
 		.name = "completion",
 		.summary = "write a script that completes this command's words in a shell",
-		.example = "source <(sluice completion bash)",
+		.example = "sluice completion bash >/etc/bash_completion.d/sluice",
 		.local = true,
 		.parameters =
 			{
