@@ -66,8 +66,12 @@ noinline __u32 flow_owner(__u64 hash, __u32 service_id, __u32 slot_tag)
 	flow.table = READ_ONCE(service->table);
 	flow.word = slot_read(flow.table, slot_of_tag(slot_tag, service->slot_count));
 	if (service->tracking == TRACKING_MINIMAL &&
-	    slot_current(flow.word) == slot_previous(flow.word))
-		return backend_of_number(service, slot_current(flow.word));
+	    slot_current(flow.word) == slot_previous(flow.word)) {
+		__u32 id = backend_of_number(service, slot_current(flow.word));
+
+		if (id != BACKEND_NONE)
+			return id;
+	}
 	for (__u32 i = 0; i < SLUICE_FLOWS_PER_BUCKET; i++) {
 		__u64 entry = READ_ONCE(bucket->entries[i]);
 

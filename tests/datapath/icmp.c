@@ -292,6 +292,12 @@ CASE(minimal_tracking_goes_by_the_slot,
 	assert_int_equal(lab_send(lab, &request), 5);
 	run(lab, &error, &result);
 	assert_int_equal(result.backend, 5);
+	/* The owner of the settled slot is dead: the flow's packets go by its entry, and so does it. */
+	lab_slots(lab, 1, 6, 6);
+	lab->backends[LAB_SERVICE_BACKENDS + 6].state = BACKEND_DEAD;
+	assert_int_equal(lab_send(lab, &request), 5);
+	run(lab, &error, &result);
+	assert_int_equal(result.backend, 5);
 }
 
 CASE(affinity_counts_as_for_the_flow, "conformance/S7 an error's affinity is that of its flow")

@@ -192,6 +192,15 @@ static void guard_clear(struct lab *lab)
 		bpf_map_delete_elem(sources, &source);
 }
 
+static void nat_clear(struct lab *lab)
+{
+	int replies = bpf_map__fd(lab->sluice->maps.nat_replies);
+	struct nat_key key;
+
+	while (!bpf_map_get_next_key(replies, NULL, &key))
+		bpf_map_delete_elem(replies, &key);
+}
+
 static void egress_fill(struct lab *lab, uint32_t index, uint32_t ifindex)
 {
 	/* Test runs do not transmit, but look the way up: to the one interface that they know. */
@@ -209,6 +218,7 @@ int lab_reset(void **state)
 	lab->is_spread = false;
 	fragments_clear(lab);
 	guard_clear(lab);
+	nat_clear(lab);
 	memset(lab->service_keys, 0, map_bytes(lab->sluice->maps.service_keys));
 	memset(lab->vip_filter, 0, map_bytes(lab->sluice->maps.vip_filter));
 	memset(lab->services, 0, map_bytes(lab->sluice->maps.services));

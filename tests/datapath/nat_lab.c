@@ -29,15 +29,28 @@ static void words_fill(__be32 words[4], const char *text)
 	memcpy(words, ip.word, sizeof(ip.word));
 }
 
+void nat_reply_set(struct lab *lab, uint32_t service, uint32_t number, uint8_t protocol,
+		   const char *vip, uint16_t port)
+{
+	uint32_t id = service * LAB_SERVICE_BACKENDS + number;
+	const struct backend *backend = &lab->backends[id];
+	struct nat_key key = {.port = backend->port, .protocol = protocol};
+	struct nat_reply reply = {.port = htons(port), .backend = id};
+
+	memcpy(key.address, backend->address, sizeof(key.address));
+	words_fill(reply.vip, vip);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(lab->sluice->maps.nat_replies), &key,
+					     &reply, BPF_ANY),
+			 0);
+}
+
 static void pool_fill(struct lab *lab, bool is_ipv6, uint8_t protocol)
 {
+	const char *vip = is_ipv6 ? NAT_VIP6 : NAT_VIP4;
 	uint32_t id = nat_service(is_ipv6, protocol);
-	struct nat_key key = {.port = htons(NAT_BACKEND_PORT), .protocol = protocol};
-	struct nat_reply reply = {.port = htons(nat_port(protocol)),
-				  .backend = id * LAB_SERVICE_BACKENDS + NAT_NUMBER};
 	struct backend *backend;
 
-	lab_service(lab, id, is_ipv6 ? NAT_VIP6 : NAT_VIP4, protocol, nat_port(protocol));
+	lab_service(lab, id, vip, protocol, nat_port(protocol));
 	lab->services[id].protocol = protocol;
 	backend = lab_backend(lab, id, NAT_NUMBER, NULL, NULL);
 	words_fill(backend->address, is_ipv6 ? NAT_BACKEND6 : NAT_BACKEND4);
@@ -45,15 +58,10 @@ static void pool_fill(struct lab *lab, bool is_ipv6, uint8_t protocol)
 	backend->mode = FORWARD_MODE_NAT;
 	backend->port = htons(NAT_BACKEND_PORT);
 	lab_slots(lab, id, NAT_NUMBER, NAT_NUMBER);
-
-	memcpy(key.address, backend->address, sizeof(key.address));
-	words_fill(reply.vip, is_ipv6 ? NAT_VIP6 : NAT_VIP4);
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(lab->sluice->maps.nat_replies), &key,
-					     &reply, BPF_ANY),
-			 0);
+	nat_reply_set(lab, id, NAT_NUMBER, protocol, vip, nat_port(protocol));
 }
 
-static int use_set(struct lab *lab, uint64_t backends)
+int nat_use_set(struct lab *lab, uint64_t backends)
 {
 	struct nat_use use = {.backends = backends};
 	uint32_t zero = 0;
@@ -63,7 +71,7 @@ static int use_set(struct lab *lab, uint64_t backends)
 
 int nat_close(void **state)
 {
-	return use_set(*state, 0);
+	return nat_use_set(*state, 0);
 }
 
 int nat_open(void **state)
@@ -73,7 +81,7 @@ int nat_open(void **state)
 
 	for (int i = 0; i < 4; i++)
 		pool_fill(lab, i & 1, i & 2 ? IPPROTO_UDP : IPPROTO_TCP);
-	return code ? code : use_set(lab, 4);
+	return code ? code : nat_use_set(lab, 4);
 }
 
 struct spec nat_request(bool is_ipv6, uint8_t protocol)

@@ -1,98 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Mode nat, the way back: what a backend answers comes from the VIP, and goes where the routing
- * table says. The wire has an interface for that; else a network namespace is made with one of its
- * own, and the cases are skipped where that cannot be.
+ * table says. Skipped where there can be no network for that.
  */
-#include <fcntl.h>
 #include <linux/bpf.h>
 #include <netinet/in.h>
-#include <sched.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "nat.h"
 
-#define UNKNOWN4   "203.0.113.6" /* on the segment, but its MAC address is not known */
-#define HOST4      "203.0.113.7" /* this host */
-#define NOWHERE4   "192.0.2.9"   /* to where nothing may go */
-#define UNROUTED4  "198.18.0.1"  /* to where there is no route */
-#define CLIENT_MAC "02:ee:00:00:00:05"
-#define ROUTER_MAC "02:cc:00:00:00:07" /* of this host on the segment */
+static const uint8_t client_mac[6] = NAT_CLIENT_MAC_BYTES, router_mac[6] = NAT_ROUTER_MAC_BYTES;
 
-static const char pair[] = "link set lo up\n"
-			   "link add nat0 type veth peer name nat1\n"
-			   "link set nat1 up\n"
-			   "link set nat0 up\n";
-
-/* Of the interface to the clients, by its name. */
-#define NETWORK(name)                                                                  \
-	"link set " name " address " ROUTER_MAC "\n"                                   \
-	"addr add " HOST4 "/24 dev " name "\n"                                         \
-	"addr add 2001:db8:5::7/64 dev " name " nodad\n"                               \
-	"neigh add " NAT_CLIENT4 " lladdr " CLIENT_MAC " dev " name " nud permanent\n" \
-	"neigh add " NAT_CLIENT6 " lladdr " CLIENT_MAC " dev " name " nud permanent\n" \
-	"route add blackhole 192.0.2.0/24\n"
-#define NETWORK_GONE(name)           \
-	"addr flush dev " name "\n"  \
-	"neigh flush dev " name "\n" \
-	"route del blackhole 192.0.2.0/24\n"
-
-static const uint8_t client_mac[6] = {2, 0xee, 0, 0, 0, 5}, router_mac[6] = {2, 0xcc, 0, 0, 0, 7};
-
-static int file_write(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "w");
-
-	if (!file)
-		return -1;
-	fputs(text, file);
-	return fclose(file);
-}
-
-static bool forwarding_set(const char *value)
-{
-	return file_write("/proc/sys/net/ipv4/ip_forward", value) == 0 &&
-	       file_write("/proc/sys/net/ipv6/conf/all/forwarding", value) == 0;
-}
-
-/* Where this process was before; -1: where it is. */
-static int home = -1;
 static bool has_network;
-
-static bool wire_network_make(void)
-{
-	return file_write("/proc/sys/net/ipv6/conf/" WIRE_OTHER_NAME "/disable_ipv6", "0") == 0 &&
-	       wire_commands(NETWORK(WIRE_OTHER_NAME)) && forwarding_set("1");
-}
 
 static int enter(void **state)
 {
-	const struct lab *lab = *state;
-
-	if (lab->wire) {
-		has_network = wire_network_make();
-		return has_network ? nat_open(state) : -1;
-	}
-	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (home < 0 || unshare(CLONE_NEWNET))
-		return -1;
-	has_network = wire_commands(pair) && wire_commands(NETWORK("nat0")) && forwarding_set("1");
+	has_network = nat_network_open(*state);
 	return nat_open(state);
 }
 
 static int leave(void **state)
 {
-	const struct lab *lab = *state;
-
-	if (lab->wire)
-		has_network = !wire_commands(NETWORK_GONE(WIRE_OTHER_NAME)) || !forwarding_set("0");
-	if (home >= 0) {
-		setns(home, CLONE_NEWNET);
-		close(home);
-		home = -1;
-	}
+	nat_network_close(*state);
 	return nat_close(state);
 }
 
@@ -244,13 +173,13 @@ RETURN_CASE(others_are_left_alone,
 	expect_untouched(lab, &frame);
 	/* The host talks to a backend itself, or nobody is the router here. */
 	spec = nat_answer(false, IPPROTO_TCP);
-	spec.to = HOST4;
+	spec.to = NAT_HOST4;
 	frame_build(&frame, &spec);
 	expect_untouched(lab, &frame);
-	spec.to = UNROUTED4;
+	spec.to = NAT_UNROUTED4;
 	frame_build(&frame, &spec);
 	expect_untouched(lab, &frame);
-	assert_int_equal(file_write("/proc/sys/net/ipv4/ip_forward", "0"), 0);
+	assert_int_equal(nat_forwarding_set("0"), 0);
 	spec.to = NAT_CLIENT4;
 	frame_build(&frame, &spec);
 	expect_untouched(lab, &frame);
@@ -265,7 +194,7 @@ RETURN_CASE(unknown_neighbours_are_the_hosts,
 	struct result result;
 
 	need_network();
-	answer.to = UNKNOWN4;
+	answer.to = NAT_UNKNOWN4;
 	expected_spec = returned(&answer);
 	expected_spec.hop_limit = 61; /* the host takes one off */
 	frame_build(&frame, &answer);
@@ -293,7 +222,7 @@ RETURN_CASE(drops_are_counted,
 	lab_run(lab, &frame, &result);
 	assert_int_equal(result.verdict, VERDICT_DROP_TTL);
 	spec = nat_answer(false, IPPROTO_TCP);
-	spec.to = NOWHERE4;
+	spec.to = NAT_NOWHERE4;
 	frame_build(&frame, &spec);
 	lab_run(lab, &frame, &result);
 	assert_int_equal(result.verdict, VERDICT_DROP_NO_NEXTHOP);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The model: a frame is read byte by byte, then judged as the description says. */
+/* The model: a frame that was read is judged as the description says. */
 #include "reference.h"
 
 #include <arpa/inet.h>
@@ -8,195 +8,7 @@
 #include <string.h>
 
 #include "base/ip.h"
-
-#define EXTENSIONS_MAX 6
-#define QUIC_V2        0x6b3343cfu
-
-/* A packet as it is read; offsets are of the frame. */
-struct reading {
-	const uint8_t *data;
-	size_t size, network, transport, end; /* of the frame, its IP header, and so on */
-	struct flow_key key;
-	uint8_t traffic_class;
-	bool first, later; /* of a fragmented datagram */
-	uint32_t id;
-	int flags; /* of TCP; -1: not TCP */
-	bool quic_first;
-	uint64_t bytes;
-};
-
-static size_t word_at(const uint8_t *data, size_t at)
-{
-	return (size_t)data[at] << 8 | data[at + 1];
-}
-
-/* The family, or 0 for a frame that is not IP or has no whole IP header. */
-static int read_link(struct reading *reading)
-{
-	size_t at = 12;
-
-	for (int tags = 0; tags < 2; tags++) {
-		if (at + 2 > reading->size)
-			return 0;
-		if (word_at(reading->data, at) != 0x8100 && word_at(reading->data, at) != 0x88a8)
-			break;
-		at += 4;
-	}
-	if (at + 2 > reading->size)
-		return 0;
-	reading->network = at + 2;
-	if (word_at(reading->data, at) == 0x0800 && reading->network + 20 <= reading->size)
-		return 4;
-	return word_at(reading->data, at) == 0x86dd && reading->network + 40 <= reading->size ? 6
-											      : 0;
-}
-
-static void address_read(const uint8_t *bytes, int family, __be32 address[4])
-{
-	address[0] = address[1] = 0;
-	address[2] = htonl(0xffff);
-	if (family == 4)
-		memcpy(&address[3], bytes, 4);
-	else
-		memcpy(address, bytes, 16);
-}
-
-static bool read_ipv4(struct reading *reading)
-{
-	const uint8_t *ip = reading->data + reading->network;
-	size_t header = (ip[0] & 15u) * 4u, length = word_at(ip, 2), offset = word_at(ip, 6);
-
-	if (ip[0] >> 4 != 4 || header < 20 || length < header ||
-	    reading->network + length > reading->size)
-		return false;
-	address_read(ip + 12, 4, reading->key.source);
-	reading->traffic_class = ip[1];
-	reading->key.protocol = ip[9];
-	reading->later = offset & 0x1fff;
-	reading->first = !reading->later && offset & 0x2000;
-	if (reading->later || reading->first)
-		memcpy(&reading->id, ip + 4, 2);
-	reading->transport = reading->network + header;
-	reading->end = reading->network + length;
-	reading->bytes = length;
-	return true;
-}
-
-static bool is_extension(uint8_t type)
-{
-	return type == 0 || type == 43 || type == 44 || type == 51 || type == 60 || type == 135;
-}
-
-static void read_fragment_header(struct reading *reading, const uint8_t *header)
-{
-	size_t offset = word_at(header, 2);
-
-	memcpy(&reading->id, header + 4, 4);
-	if (offset & 0xfff8)
-		reading->later = true;
-	else if (offset & 1)
-		reading->first = true;
-}
-
-/* Whether the chain leads to a transport header, or a later fragment. */
-static enum verdict read_chain(struct reading *reading, uint8_t type)
-{
-	for (int count = 0; is_extension(type) && !reading->later; count++) {
-		const uint8_t *header = reading->data + reading->transport;
-
-		if (count == EXTENSIONS_MAX)
-			return VERDICT_DROP_EXT_CHAIN;
-		/* What is longer than the packet is told by where the chain ends. */
-		if (reading->transport + 8 > reading->size)
-			return VERDICT_DROP_MALFORMED;
-		if (type == 44)
-			read_fragment_header(reading, header);
-		if (type == 44)
-			reading->transport += 8;
-		else
-			reading->transport +=
-				type == 51 ? (header[1] + 2u) * 4u : (header[1] + 1u) * 8u;
-		type = header[0];
-	}
-	reading->key.protocol = type;
-	return reading->transport > reading->end ? VERDICT_DROP_MALFORMED : VERDICT_NONE;
-}
-
-static enum verdict read_ipv6(struct reading *reading)
-{
-	const uint8_t *ip = reading->data + reading->network;
-	enum verdict verdict;
-
-	reading->end = reading->network + 40 + word_at(ip, 4);
-	if (ip[0] >> 4 != 6 || reading->end > reading->size)
-		return VERDICT_DROP_MALFORMED;
-	address_read(ip + 8, 6, reading->key.source);
-	reading->traffic_class = (uint8_t)(word_at(ip, 0) >> 4);
-	reading->transport = reading->network + 40;
-	verdict = read_chain(reading, ip[6]);
-	if (verdict == VERDICT_NONE)
-		reading->bytes = reading->end - reading->network;
-	return verdict;
-}
-
-static bool flags_are_bad(int flags)
-{
-	if (!(flags & 0x3f))
-		return true;
-	if (flags & FLAG_SYN && flags & (FLAG_FIN | FLAG_RST))
-		return true;
-	return flags & FLAG_FIN && flags & FLAG_PSH && flags & FLAG_URG && !(flags & FLAG_ACK);
-}
-
-static bool is_quic_first(const uint8_t *payload, size_t length)
-{
-	uint32_t version;
-
-	if (length < 5 || payload[0] < 0xc0)
-		return false;
-	version = (uint32_t)word_at(payload, 1) << 16 | (uint32_t)word_at(payload, 3);
-	if (version == QUIC_V2)
-		return (payload[0] >> 4 & 3) == 1 || (payload[0] >> 4 & 3) == 2;
-	return version && (payload[0] >> 4 & 3) <= 1;
-}
-
-static enum verdict read_transport(struct reading *reading)
-{
-	const uint8_t *header = reading->data + reading->transport;
-	size_t room = reading->end - reading->transport;
-	bool tcp = reading->key.protocol == IPPROTO_TCP;
-
-	reading->flags = -1;
-	if (reading->later || (!tcp && reading->key.protocol != IPPROTO_UDP))
-		return VERDICT_NONE;
-	if (room < (tcp ? 20 : 8))
-		return VERDICT_DROP_MALFORMED;
-	if (tcp && ((header[12] >> 4) < 5 || (header[12] >> 4) * 4u > room))
-		return VERDICT_DROP_MALFORMED;
-	memcpy(&reading->key.source_port, header, 2);
-	memcpy(&reading->key.destination_port, header + 2, 2);
-	if (!tcp) {
-		reading->quic_first = is_quic_first(header + 8, room - 8);
-		return VERDICT_NONE;
-	}
-	reading->flags = header[13];
-	return flags_are_bad(header[13]) ? VERDICT_DROP_BAD_FLAGS : VERDICT_NONE;
-}
-
-static enum verdict read_packet(struct reading *reading)
-{
-	enum verdict verdict;
-
-	if (reading->key.family == 6)
-		verdict = read_ipv6(reading);
-	else
-		verdict = read_ipv4(reading) ? VERDICT_NONE : VERDICT_DROP_MALFORMED;
-	if (verdict == VERDICT_NONE)
-		verdict = read_transport(reading);
-	if (verdict == VERDICT_DROP_MALFORMED)
-		reading->bytes = 0;
-	return verdict;
-}
+#include "reference_parts.h"
 
 static bool is_vip(const struct reference_service *service, const struct flow_key *key)
 {
@@ -228,21 +40,21 @@ static int service_of_port(const struct reference *reference, const struct flow_
 	return -1;
 }
 
-static int service_find(const struct reference *reference, const struct flow_key *key)
+int reference_service(const struct reference *reference, const struct flow_key *key)
 {
 	int exact = service_of_port(reference, key, ntohs(key->destination_port));
 
 	return exact >= 0 ? exact : service_of_port(reference, key, 0);
 }
 
-static bool is_alive(const struct reference_service *service, uint32_t backend)
+bool reference_is_alive(const struct reference_service *service, uint32_t backend)
 {
 	return backend < REFERENCE_BACKENDS && service->backends[backend].alive;
 }
 
 static uint32_t either(const struct reference_service *service, uint32_t one, uint32_t other)
 {
-	return is_alive(service, one) ? one : other;
+	return reference_is_alive(service, one) ? one : other;
 }
 
 static struct reference_flow *flow_find(struct reference *reference, const struct flow_key *key,
@@ -299,7 +111,7 @@ static uint32_t unknown_pick(struct reference *reference, const struct reading *
 
 	if (!opens && (reading->flags >= 0 || service->in_grace))
 		backend = either(service, previous, current);
-	if (is_alive(service, backend) && (opens || !reading_closes(reading)))
+	if (reference_is_alive(service, backend) && (opens || !reading_closes(reading)))
 		flow_pin(reference, &reading->key, number, backend);
 	return backend;
 }
@@ -310,7 +122,8 @@ static uint32_t known_pick(struct reference_flow *flow, const struct reading *re
 {
 	bool syn = reading->flags >= 0 && reading_opens(reading, service);
 
-	if (!flow || !is_alive(service, flow->backend) || (syn && flow->state != FLOW_PROBATION))
+	if (!flow || !reference_is_alive(service, flow->backend) ||
+	    (syn && flow->state != FLOW_PROBATION))
 		return SLUICE_NO_BACKEND;
 	if (syn)
 		return flow->backend;
@@ -328,7 +141,7 @@ static uint32_t backend_pick(struct reference *reference, const struct reading *
 	uint32_t slot = slot_of(service, &reading->key), backend;
 
 	if (service->minimal && service->current[slot] == service->previous[slot] &&
-	    is_alive(service, service->current[slot]))
+	    reference_is_alive(service, service->current[slot]))
 		return service->current[slot];
 	backend = known_pick(flow_find(reference, &reading->key, number), reading, service);
 	if (backend != SLUICE_NO_BACKEND)
@@ -357,12 +170,6 @@ static struct reference_datagram *datagram_find(struct reference *reference,
 	return NULL;
 }
 
-struct decision {
-	enum verdict verdict; /* VERDICT_NONE: to the backend */
-	uint32_t service, backend;
-	uint64_t hash;
-};
-
 static void datagram_record(struct reference *reference, const struct reading *reading,
 			    const struct decision *decision)
 {
@@ -370,9 +177,11 @@ static void datagram_record(struct reference *reference, const struct reading *r
 
 	if (!datagram)
 		datagram = &reference->datagrams[reference->datagram_count++];
-	*datagram =
-		(struct reference_datagram){datagram_key(reading), decision->verdict,
-					    decision->service, decision->backend, decision->hash};
+	*datagram = (struct reference_datagram){.key = datagram_key(reading),
+						.verdict = decision->verdict,
+						.service = decision->service,
+						.backend = decision->backend,
+						.flow = reading->key};
 }
 
 static bool is_icmp(const struct reading *reading)
@@ -380,25 +189,69 @@ static bool is_icmp(const struct reading *reading)
 	return reading->key.protocol == IPPROTO_ICMP || reading->key.protocol == IPPROTO_ICMPV6;
 }
 
+/* Its backend, or if that has died meanwhile the one that its flow would have now. */
+static uint32_t datagram_backend(struct reference *reference,
+				 const struct reference_datagram *datagram)
+{
+	const struct reference_service *service = &reference->services[datagram->service];
+	const struct reference_flow *flow =
+		flow_find(reference, &datagram->flow, datagram->service);
+	const struct reading reading = {.key = datagram->flow,
+					.flags = datagram->flow.protocol == IPPROTO_TCP ? FLAG_ACK
+											: -1};
+
+	if (reference_is_alive(service, datagram->backend))
+		return datagram->backend;
+	if (flow && reference_is_alive(service, flow->backend))
+		return flow->backend;
+	return unknown_pick(reference, &reading, datagram->service,
+			    slot_of(service, &datagram->flow));
+}
+
 static struct decision later_decide(struct reference *reference, const struct reading *reading)
 {
 	const struct reference_datagram *datagram = datagram_find(reference, reading);
+	struct decision decision = {.verdict = VERDICT_HOLD_FRAGMENT};
 
 	if (is_icmp(reading))
 		return (struct decision){.verdict = VERDICT_PASS_ICMP};
 	if (!datagram)
-		return (struct decision){.verdict = VERDICT_HOLD_FRAGMENT};
-	return (struct decision){datagram->verdict, datagram->service, datagram->backend,
-				 datagram->hash};
+		return decision;
+	decision.verdict = datagram->verdict;
+	if (datagram->verdict != VERDICT_NONE)
+		return decision;
+	decision.service = datagram->service;
+	decision.backend = datagram_backend(reference, datagram);
+	decision.hash = hash_flow(&datagram->flow, LAB_SEED);
+	if (!reference_is_alive(&reference->services[datagram->service], decision.backend))
+		decision.verdict = VERDICT_DROP_FRAGMENT;
+	return decision;
 }
 
-static struct decision decide(struct reference *reference, const struct reading *reading, int vip)
+uint32_t reference_owner(struct reference *reference, const struct flow_key *key, uint32_t number)
+{
+	const struct reference_service *service = &reference->services[number];
+	const struct reference_flow *flow = flow_find(reference, key, number);
+	uint32_t slot = slot_of(service, key);
+	uint32_t current = service->current[slot], previous = service->previous[slot];
+
+	if (service->minimal && current == previous && reference_is_alive(service, current))
+		return current;
+	if (flow && reference_is_alive(service, flow->backend))
+		return flow->backend;
+	if (service->protocol == IPPROTO_TCP || service->in_grace)
+		return either(service, previous, current);
+	return either(service, current, previous);
+}
+
+static struct decision decide(struct reference *reference, const struct reading *reading, int vip,
+			      struct result *result)
 {
 	struct decision decision = {.verdict = VERDICT_NONE};
-	int service = service_find(reference, &reading->key);
+	int service = reference_service(reference, &reading->key);
 
 	if (is_icmp(reading)) {
-		decision.verdict = VERDICT_PASS_ICMP;
+		decision = reference_icmp(reference, reading, result);
 	} else if (service < 0) {
 		decision.verdict = reference->services[vip].vip_passes ? VERDICT_PASS_NO_SERVICE
 								       : VERDICT_DROP_NO_SERVICE;
@@ -406,7 +259,7 @@ static struct decision decide(struct reference *reference, const struct reading 
 		decision.service = (uint32_t)service;
 		decision.backend = backend_pick(reference, reading, decision.service);
 		decision.hash = hash_flow(&reading->key, LAB_SEED);
-		if (!is_alive(&reference->services[service], decision.backend))
+		if (!reference_is_alive(&reference->services[service], decision.backend))
 			decision.verdict = reference->services[service].empty_passes
 						   ? VERDICT_PASS_EMPTY_POOL
 						   : VERDICT_DROP_EMPTY_POOL;
@@ -440,6 +293,17 @@ static bool goes_round(const struct reading *reading, const uint8_t backend[6])
 	return !memcmp(reading->data + 6, lab_own_mac, 6) || !memcmp(reading->data + 6, backend, 6);
 }
 
+/* Of what the data plane forwards the way out decides. */
+static uint32_t action_of(enum verdict verdict)
+{
+#define REFERENCE_ACTION(name, label, action, meaning) [VERDICT_##name] = VERDICT_ACTION_##action,
+	static const enum verdict_action actions[] = {SLUICE_VERDICTS(REFERENCE_ACTION)};
+
+	if (actions[verdict] == VERDICT_ACTION_DROP)
+		return XDP_DROP;
+	return actions[verdict] == VERDICT_ACTION_PASS ? XDP_PASS : XDP_TX;
+}
+
 static void forward(const struct reference *reference, const struct reading *reading,
 		    const struct decision *decision, struct result *result)
 {
@@ -462,19 +326,16 @@ static void forward(const struct reference *reference, const struct reading *rea
 		result->verdict = VERDICT_DROP_LOOP;
 		return;
 	}
-	result->verdict = verdicts[backend->mode];
+	if (backend->mode == FORWARD_MODE_NAT)
+		reference_nat(reference, reading, decision, result);
+	else
+		result->verdict = verdicts[backend->mode];
+	if (action_of(result->verdict) == XDP_DROP)
+		return;
 	result->action = backend->egress == LAB_EGRESS_SAME ? XDP_TX : XDP_REDIRECT;
-	if (backend->mode != FORWARD_MODE_L2)
+	if (backend->mode == FORWARD_MODE_IPIP || backend->mode == FORWARD_MODE_GUE)
 		wrap(&result->frame, reading, backend, decision->hash);
 	frame_set_macs(&result->frame, mac, lab_own_mac);
-}
-
-static uint32_t action_of(enum verdict verdict)
-{
-#define REFERENCE_ACTION(name, label, action, meaning) [VERDICT_##name] = VERDICT_ACTION_##action,
-	static const enum verdict_action actions[] = {SLUICE_VERDICTS(REFERENCE_ACTION)};
-
-	return actions[verdict] == VERDICT_ACTION_PASS ? XDP_PASS : XDP_DROP;
 }
 
 bool reference_run(struct reference *reference, const struct frame *frame,
@@ -485,23 +346,28 @@ bool reference_run(struct reference *reference, const struct frame *frame,
 	int vip = -1;
 
 	ret_result->frame = *frame;
-	reading.key.family = (uint8_t)read_link(&reading);
+	ret_result->action = XDP_PASS;
+	ret_result->verdict = VERDICT_PASS_NOT_VIP;
+	reading.key.family = (uint8_t)reference_read_link(&reading);
 	if (reading.key.family) {
 		size_t at = reading.network + (reading.key.family == 4 ? 16 : 24);
 
-		address_read(frame->data + at, reading.key.family, reading.key.destination);
+		reference_address(frame->data + at, reading.key.family, reading.key.destination);
 		vip = vip_find(reference, &reading.key);
-		decision.verdict = vip < 0 ? VERDICT_PASS_NOT_VIP : read_packet(&reading);
+		decision.verdict = reference_read_packet(&reading);
+		if (vip < 0 && (!reference->has_nat || decision.verdict != VERDICT_NONE))
+			return true;
+		if (vip < 0)
+			return reference_nat_return(reference, &reading, ret_result);
 	}
-	if (vip >= 0 && decision.verdict == VERDICT_NONE)
+	if (decision.verdict == VERDICT_NONE)
 		decision = reading.later ? later_decide(reference, &reading)
-					 : decide(reference, &reading, vip);
+					 : decide(reference, &reading, vip, ret_result);
 	ret_result->bytes = reading.bytes;
-	if (decision.verdict == VERDICT_NONE) {
-		forward(reference, &reading, &decision, ret_result);
-		return true;
-	}
 	ret_result->verdict = decision.verdict;
-	ret_result->action = action_of(decision.verdict);
-	return decision.verdict != VERDICT_PASS_ICMP || reading.later;
+	if (decision.verdict == VERDICT_NONE)
+		forward(reference, &reading, &decision, ret_result);
+	else
+		ret_result->action = action_of(decision.verdict);
+	return true;
 }

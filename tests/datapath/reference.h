@@ -14,9 +14,11 @@
 
 struct reference_backend {
 	bool alive, reachable;
-	uint8_t mode;          /* enum forward_mode */
-	uint32_t egress;       /* LAB_EGRESS_* */
-	const char *from, *to; /* of the tunnel */
+	uint8_t mode;     /* enum forward_mode */
+	uint32_t egress;  /* LAB_EGRESS_* */
+	const char *from; /* of the tunnel */
+	char to[40];      /* its other end; nat: the address that packets get, and the port */
+	uint16_t port;
 };
 
 struct reference_service {
@@ -40,7 +42,7 @@ struct reference_datagram {
 	struct fragment_key key;
 	enum verdict verdict; /* VERDICT_NONE: it went to the backend */
 	uint32_t service, backend;
-	uint64_t hash;
+	struct flow_key flow;
 };
 
 struct reference {
@@ -48,9 +50,10 @@ struct reference {
 	struct reference_flow flows[REFERENCE_MEMORY];
 	struct reference_datagram datagrams[REFERENCE_MEMORY];
 	uint32_t flow_count, datagram_count;
+	bool has_nat; /* answers of backends in mode nat are looked for */
 };
 
-/* reference_run - what lab_run should give. False for what the model does not tell: ICMP. */
+/* reference_run - what lab_run should give. False for what it does not tell: ways to unknown clients. */
 bool reference_run(struct reference *reference, const struct frame *frame,
 		   struct result *ret_result);
 
