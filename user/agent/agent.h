@@ -13,6 +13,7 @@
 
 #include "agent/dataplane.h"
 #include "agent/desired.h"
+#include "agent/doctor.h"
 #include "agent/nexthop.h"
 #include "agent/sweep.h"
 #include "base/error.h"
@@ -40,6 +41,7 @@ struct agent {
 	struct scaler *scaler;
 	struct http_server *api, *metrics;
 	struct drains *drains;
+	struct doctor doctor;
 	uint64_t started_ms;
 };
 

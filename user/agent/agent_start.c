@@ -202,6 +202,7 @@ static int parts_start(struct agent *agent, struct error *error)
 	err = interfaces_attach(agent, error);
 	if (err)
 		return err;
+	doctor_watch(agent);
 	err = servers_start(agent, error);
 	if (err)
 		return err;
@@ -278,6 +279,7 @@ void agent_free(struct agent *agent)
 	desired_free(agent->desired);
 	config_free(agent->config);
 	free(agent->config_path);
+	doctor_clear(&agent->doctor);
 	*agent = (struct agent){0};
 }
 

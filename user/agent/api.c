@@ -200,6 +200,7 @@ static const struct route routes[] = {
 	 false},
 	{"/v1/scale/*/pause", "POST", {[METHOD_POST] = api_pause_post}, false},
 	{"/v1/scale/*/resume", "POST", {[METHOD_POST] = api_resume_post}, false},
+	{"/v1/doctor", "GET, HEAD", {[METHOD_GET] = api_doctor_get}, false},
 	{"/v1/flows", "GET, HEAD", {[METHOD_GET] = api_flows_get}, false},
 	{"/v1/guard",
 	 "GET, HEAD, PUT, DELETE",

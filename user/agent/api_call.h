@@ -59,6 +59,9 @@ int api_config_get(struct api_call *call, struct error *error);
 int api_diff_get(struct api_call *call, struct error *error);
 int api_diff_post(struct api_call *call, struct error *error);
 
+/* api_doctor.c */
+int api_doctor_get(struct api_call *call, struct error *error);
+
 /* api_decap.c */
 int api_decap_get(struct api_call *call, struct error *error);
 int api_decap_put(struct api_call *call, struct error *error);

@@ -14,9 +14,10 @@
 #define VERBS_MAX 64
 
 const struct verb *const all_verbs[] = {
-	status_verbs, interface_verbs, service_verbs,    backend_verbs, backend_show_verbs,
-	plan_verbs,   diff_verbs,      config_verbs,     scale_verbs,   flows_verbs,
-	guard_verbs,  decap_verbs,     completion_verbs, help_verbs,    NULL,
+	status_verbs,       interface_verbs,  service_verbs, backend_verbs,
+	backend_show_verbs, plan_verbs,       diff_verbs,    config_verbs,
+	scale_verbs,        flows_verbs,      guard_verbs,   decap_verbs,
+	doctor_verbs,       completion_verbs, help_verbs,    NULL,
 };
 
 /* Call with each verb of the tables in their order. */
@@ -95,8 +96,8 @@ int help_group(const char *word)
 		shown++;
 	}
 	printf("\n'sluice %s%sVERB --help' tells more of each.\n"
-	       "Exit status: 0 done, 1 failed, 2 wrong usage; 3 differences or warnings found,\n"
-	       "4 errors found (each verb's own help says where it has them).\n",
+	       "Exit status: 0 done; 1 failed; 2 wrong usage; 3 there are changes (plan),\n"
+	       "differences (diff) or warnings (doctor); 4 there are errors (doctor).\n",
 	       word, *word ? " " : "");
 	return shown;
 }
