@@ -146,7 +146,8 @@ static int doctor_run(struct call *call, struct error *error)
 const struct verb doctor_verbs[] = {
 	{
 		.name = "doctor",
-		.summary = "find what is wrong with this host, and what mends it: exit status 3 or 4",
+		.summary =
+			"find what is wrong with this host, and what mends it: exit status 3 or 4",
 		.example = "sluice doctor",
 		.parameters =
 			{
