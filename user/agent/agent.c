@@ -210,7 +210,8 @@ void agent_event(struct agent *agent, enum cause_kind kind, const char *event, c
 	va_start(arguments, format);
 	text_format(cause.why, sizeof(cause.why), format, arguments);
 	va_end(arguments);
-	journal_event(agent->journal, event, &cause, service);
+	if (agent->journal)
+		journal_event(agent->journal, event, &cause, service);
 }
 
 static int purge_edit(struct desired *draft, void *context, struct error *error)

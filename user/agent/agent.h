@@ -33,6 +33,7 @@ struct agent {
 	struct config *config; /* the one applied last */
 	struct desired *desired;
 	struct journal *journal;
+	const struct change_cause *acting; /* for whom interfaces change now; NULL: the agent */
 	struct dataplane *dataplane;
 	struct nexthops *nexthops;
 	struct sweeper *sweeper;

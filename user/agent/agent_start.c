@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/api.h"
 #include "agent/api_http.h"
@@ -167,6 +169,36 @@ static int interfaces_attach(struct agent *agent, struct error *error)
 	return 0;
 }
 
+static void noticed(void *data, const char *event, const char *text)
+{
+	struct agent *agent = data;
+	struct change_cause cause = {.kind = CAUSE_AGENT};
+
+	if (agent->acting)
+		cause = *agent->acting;
+	snprintf(cause.why, sizeof(cause.why), "%s", text);
+	journal_event(agent->journal, event, &cause, NULL);
+}
+
+/* From now on there is a journal to hold it. */
+static void notices_start(struct agent *agent)
+{
+	const struct notice notice = {noticed, agent};
+
+	dataplane_notice(agent->dataplane, &notice);
+	nexthop_notice(agent->nexthops, &notice);
+	agent_event(agent, CAUSE_AGENT, "start", NULL, "sluiced " SLUICE_VERSION ", pid %d, %s",
+		    (int)getpid(),
+		    dataplane_adopted(agent->dataplane) ? "the maps adopted" : "new maps");
+}
+
+static void event_told(void *data)
+{
+	struct agent *agent = data;
+
+	http_streams_wake(agent->api);
+}
+
 static int servers_start(struct agent *agent, struct error *error)
 {
 	int err = http_server_new_unix(agent->loop, agent->config->socket, api_handle, agent,
@@ -175,6 +207,8 @@ static int servers_start(struct agent *agent, struct error *error)
 	if (!err && *agent->config->metrics)
 		err = http_server_new_tcp(agent->loop, agent->config->metrics, metrics_handle,
 					  agent, &agent->metrics, error);
+	if (!err)
+		journal_watch(agent->journal, event_told, agent);
 	return err;
 }
 
@@ -187,6 +221,7 @@ static int parts_start(struct agent *agent, struct error *error)
 	err = desired_load(agent, error);
 	if (err)
 		return err;
+	notices_start(agent);
 	err = desired_assert(agent, error);
 	if (err)
 		return err;
@@ -389,15 +424,18 @@ int agent_apply(struct agent *agent, const struct change_cause *cause, struct co
 	if (count > INTERFACES_MAX)
 		count = INTERFACES_MAX;
 	agent->config = config;
+	agent->acting = cause;
 	err = interfaces_attach(agent, error);
 	if (!err)
 		err = agent_change(agent, cause, agent_apply_edit, config, ret_outcome, error);
 	if (err) {
 		interfaces_restore(agent, before, count);
+		agent->acting = NULL;
 		agent->config = old;
 		goto out;
 	}
 	interfaces_detach(agent, old, config);
+	agent->acting = NULL;
 	config_free(old);
 	return 0;
 
@@ -413,5 +451,9 @@ int agent_reload(struct agent *agent, struct agent_outcome *ret_outcome, struct 
 	struct config *config;
 	int err = agent_config_read(agent->config_path, &config, error);
 
-	return err ? err : agent_apply(agent, &cause, config, ret_outcome, error);
+	if (!err)
+		err = agent_apply(agent, &cause, config, ret_outcome, error);
+	if (err)
+		agent_event(agent, CAUSE_CONFIG, "reload_failed", NULL, "%s", error->text);
+	return err;
 }

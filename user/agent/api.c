@@ -201,6 +201,8 @@ static const struct route routes[] = {
 	{"/v1/scale/*/pause", "POST", {[METHOD_POST] = api_pause_post}, false},
 	{"/v1/scale/*/resume", "POST", {[METHOD_POST] = api_resume_post}, false},
 	{"/v1/doctor", "GET, HEAD", {[METHOD_GET] = api_doctor_get}, false},
+	{"/v1/events", "GET, HEAD", {[METHOD_GET] = api_events_get}, false},
+	{"/v1/journal", "GET, HEAD", {[METHOD_GET] = api_journal_get}, false},
 	{"/v1/flows", "GET, HEAD", {[METHOD_GET] = api_flows_get}, false},
 	{"/v1/guard",
 	 "GET, HEAD, PUT, DELETE",
@@ -353,6 +355,9 @@ static void handler_run(api_handler_fn handler, bool text_body, struct api_call 
 		json_decref(call->answer);
 		answer_error(response, error_status(err),
 			     *error.text ? error.text : strerror(-err));
+	} else if (call->stream.read) {
+		response->type = "application/x-ndjson";
+		response->stream = call->stream;
 	} else {
 		answer_json(response, call->status, call->answer);
 	}

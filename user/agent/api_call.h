@@ -16,6 +16,7 @@ struct api_call {
 	json_t *body;         /* of requests with a JSON body: an object, {} for an empty body */
 	json_t *answer;       /* to be set: a new reference */
 	int status;           /* of a success; 200 at first */
+	struct http_stream stream; /* to be set instead of the answer, if it is to go on */
 };
 
 /*
@@ -66,6 +67,10 @@ int api_doctor_get(struct api_call *call, struct error *error);
 int api_decap_get(struct api_call *call, struct error *error);
 int api_decap_put(struct api_call *call, struct error *error);
 int api_decap_delete(struct api_call *call, struct error *error);
+
+/* api_events.c */
+int api_events_get(struct api_call *call, struct error *error);
+int api_journal_get(struct api_call *call, struct error *error);
 
 /* api_flows.c */
 int api_flows_get(struct api_call *call, struct error *error);

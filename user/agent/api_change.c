@@ -415,6 +415,17 @@ static int mode_read(const json_t *body, enum attach_mode *ret_mode, struct erro
 	return error_set(error, -EINVAL, "mode: not one of auto, native, generic");
 }
 
+static int attach(struct api_call *call, enum attach_mode mode, struct error *error)
+{
+	struct change_cause cause = api_cause(call, "attach");
+	int err;
+
+	call->agent->acting = &cause;
+	err = dataplane_attach(call->agent->dataplane, call->names[0], mode, NULL, error);
+	call->agent->acting = NULL;
+	return err;
+}
+
 int api_interface_put(struct api_call *call, struct error *error)
 {
 	static const char *const fields[] = {"mode", NULL};
@@ -426,7 +437,7 @@ int api_interface_put(struct api_call *call, struct error *error)
 	if (!err)
 		err = mode_read(call->body, &mode, error);
 	if (!err)
-		err = dataplane_attach(call->agent->dataplane, call->names[0], mode, NULL, error);
+		err = attach(call, mode, error);
 	if (err)
 		return err;
 	count = dataplane_interfaces(call->agent->dataplane, interfaces, 256);
@@ -439,8 +450,12 @@ int api_interface_put(struct api_call *call, struct error *error)
 
 int api_interface_delete(struct api_call *call, struct error *error)
 {
-	int err = dataplane_detach(call->agent->dataplane, call->names[0], error);
+	struct change_cause cause = api_cause(call, "detach");
+	int err;
 
+	call->agent->acting = &cause;
+	err = dataplane_detach(call->agent->dataplane, call->names[0], error);
+	call->agent->acting = NULL;
 	if (!err)
 		call->answer = json_object();
 	return err;

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/api_stream.h"
 #include "base/file.h"
 #include "base/log.h"
 
@@ -33,6 +34,7 @@ struct peer {
 struct http_server {
 	struct MHD_Daemon *daemon;
 	struct peer *peers;
+	struct http_streams streams;
 	uv_poll_t poll;
 	uv_timer_t timer;
 	int open_handles;
@@ -97,14 +99,31 @@ static void response_error(struct http_response *response, int status, const cha
 	response->length = response->body ? strlen(response->body) : 0;
 }
 
-static enum MHD_Result response_queue(struct MHD_Connection *connection,
+/* The request is over when it is asked for; the answer is not to be. */
+static void deadline_lift(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct peer *peer = info ? info->socket_context : NULL;
+
+	if (peer)
+		peer->deadline_ms = UINT64_MAX;
+}
+
+static enum MHD_Result response_queue(struct http_server *server, struct MHD_Connection *connection,
 				      struct http_response *response)
 {
-	struct MHD_Response *reply = MHD_create_response_from_buffer(
-		response->length, response->body ? response->body : (char[]){""},
-		response->body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_MUST_COPY);
+	struct MHD_Response *reply;
 	enum MHD_Result result;
 
+	if (response->stream.read) {
+		reply = streams_response(&server->streams, connection, &response->stream);
+		deadline_lift(connection);
+	} else {
+		reply = MHD_create_response_from_buffer(
+			response->length, response->body ? response->body : (char[]){""},
+			response->body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_MUST_COPY);
+	}
 	if (!reply) {
 		free(response->body);
 		return MHD_NO;
@@ -156,7 +175,7 @@ static enum MHD_Result request_handle(void *context, struct MHD_Connection *conn
 
 		server->handler(server->context, &request, &response);
 	}
-	return response_queue(connection, &response);
+	return response_queue(server, connection, &response);
 }
 
 static void request_completed(void *context, struct MHD_Connection *connection,
@@ -226,6 +245,24 @@ static void peers_cut_off(struct http_server *server)
 }
 
 static void server_run(struct http_server *server);
+static void timer_expired(uv_timer_t *timer);
+
+bool http_stream_room(const struct http_server *server)
+{
+	return server->streams.count < HTTP_STREAMS_MAX;
+}
+
+void http_streams_wake(struct http_server *server)
+{
+	/* Not run at once: this may be inside of a run. */
+	if (server && streams_resume(&server->streams))
+		uv_timer_start(&server->timer, timer_expired, 0, 0);
+}
+
+static void streams_beat(void *context)
+{
+	http_streams_wake(context);
+}
 
 static void timer_expired(uv_timer_t *timer)
 {
@@ -285,11 +322,11 @@ static int server_new(uv_loop_t *loop, int listener, http_handler_fn handler, vo
 	server->handler = handler;
 	server->context = context;
 	server->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, request_handle, server,
-		MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, listener,
-		MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-		IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADERS_MAX,
-		MHD_OPTION_NOTIFY_COMPLETED, request_completed, server,
+		MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+		request_handle, server, MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL,
+		MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		HEADERS_MAX, MHD_OPTION_NOTIFY_COMPLETED, request_completed, server,
 		MHD_OPTION_NOTIFY_CONNECTION, connection_notified, server, MHD_OPTION_END);
 	if (!server->daemon)
 		goto failed;
@@ -300,7 +337,8 @@ static int server_new(uv_loop_t *loop, int listener, http_handler_fn handler, vo
 		return error_set(error, -EIO, "HTTP server: its epoll cannot join the loop");
 	}
 	uv_timer_init(loop, &server->timer);
-	server->open_handles = 2;
+	streams_init(&server->streams, loop, streams_beat, server);
+	server->open_handles = 3;
 	server->poll.data = server->timer.data = server;
 	uv_poll_start(&server->poll, UV_READABLE, poll_ready);
 	*ret_server = server;
@@ -488,6 +526,9 @@ static void server_closed(uv_handle_t *handle)
 
 	if (--server->open_handles)
 		return;
+	/* The library does not stop with connections that it does not look at. */
+	streams_resume(&server->streams);
+	MHD_run(server->daemon);
 	MHD_stop_daemon(server->daemon); /* only now: it closes the descriptor that is polled */
 	free(server->socket_path);
 	free(server);
@@ -501,4 +542,5 @@ void http_server_free(struct http_server *server)
 		unlink(server->socket_path);
 	uv_close((uv_handle_t *)&server->poll, server_closed);
 	uv_close((uv_handle_t *)&server->timer, server_closed);
+	streams_close(&server->streams, server_closed);
 }

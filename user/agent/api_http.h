@@ -27,12 +27,23 @@ struct http_request {
 	struct http_peer peer;
 };
 
+/*
+ * A body that comes as it is made. read fills the buffer and returns how many bytes there are; 0:
+ * none now, it is asked again after http_streams_wake. free is called once, at the end.
+ */
+struct http_stream {
+	size_t (*read)(void *context, char *buffer, size_t room);
+	void (*free)(void *context);
+	void *context;
+};
+
 struct http_response {
 	int status;
 	const char *type;  /* media type, a constant */
 	const char *allow; /* of a 405: the methods that the path has, a constant */
 	char *body;        /* malloc'ed; the server frees it */
 	size_t length;
+	struct http_stream stream; /* in place of a body, if it has a read; see http_stream_room */
 };
 
 typedef void (*http_handler_fn)(void *context, const struct http_request *request,
@@ -50,6 +61,16 @@ int http_server_new_unix(uv_loop_t *loop, const char *path, http_handler_fn hand
 /* http_server_new_tcp - listen on "address:port" or "[v6]:port". */
 int http_server_new_tcp(uv_loop_t *loop, const char *address, http_handler_fn handler,
 			void *context, struct http_server **ret_server, struct error *error);
+
+/*
+ * Streams of one server: at most HTTP_STREAMS_MAX. While nothing comes, an empty line does every few
+ * seconds, which finds out whether the reader has gone; one that does not read is let go.
+ */
+#define HTTP_STREAMS_MAX 16u
+bool http_stream_room(const struct http_server *server);
+
+/* http_streams_wake - ask each stream that waits whether there is something now. Takes NULL. */
+void http_streams_wake(struct http_server *server);
 
 /* http_server_free - close everything, remove the socket file. Takes NULL. */
 void http_server_free(struct http_server *server);

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/notice.h"
 #include "base/error.h"
 #include "base/ip.h"
 #include "model/config.h"
@@ -79,6 +80,9 @@ int dataplane_detach(struct dataplane *dataplane, const char *name, struct error
  */
 size_t dataplane_interfaces(struct dataplane *dataplane, struct dataplane_interface *interfaces,
 			    size_t max);
+
+/* dataplane_notice - tell this of interfaces that go, come back, are attached and detached. */
+void dataplane_notice(struct dataplane *dataplane, const struct notice *notice);
 
 /*
  * dataplane_links_renew - notice interfaces that have gone, and attach to those that are back; to

@@ -77,6 +77,10 @@ static void links_look(struct dataplane *dataplane)
 			log_warning("%s: the interface has gone; it is attached again when it "
 				    "comes back",
 				    link->name);
+			notice_tell(&dataplane->notice, "interface",
+				    "%s: it has gone; attached "
+				    "again when it comes back",
+				    link->name);
 			link_close(link);
 		} else if (if_indextoname(link->ifindex, name)) {
 			memcpy(link->name, name, sizeof(name));
@@ -312,11 +316,14 @@ static int link_attach(struct dataplane *dataplane, const char *name, uint32_t i
 		unlink(facts.pin);
 		code = error_set(error, -ENOMEM, "%s: out of memory", name);
 	}
-	if (code)
+	if (code) {
 		close(facts.fd);
-	else
-		log_info("%s: attached in %s mode", name, attach_mode_names[facts.mode]);
-	return code;
+		return code;
+	}
+	log_info("%s: attached in %s mode", name, attach_mode_names[facts.mode]);
+	notice_tell(&dataplane->notice, "interface", "%s: attached in %s mode", name,
+		    attach_mode_names[facts.mode]);
+	return 0;
 }
 
 int dataplane_attach(struct dataplane *dataplane, const char *name, enum attach_mode wanted,
@@ -368,7 +375,13 @@ int dataplane_detach(struct dataplane *dataplane, const char *name, struct error
 		bpf_link_detach(link->fd);
 	link_remove(dataplane, link);
 	log_info("%s: detached", name);
+	notice_tell(&dataplane->notice, "interface", "%s: detached", name);
 	return 0;
+}
+
+void dataplane_notice(struct dataplane *dataplane, const struct notice *notice)
+{
+	dataplane->notice = *notice;
 }
 
 size_t dataplane_interfaces(struct dataplane *dataplane, struct dataplane_interface *interfaces,
@@ -397,7 +410,9 @@ void dataplane_links_renew(struct dataplane *dataplane)
 		if (!ifindex || link_find(dataplane, ifindex))
 			continue;
 		memcpy(name, link->name, sizeof(name)); /* the entry is filled in meanwhile */
-		if (link_attach(dataplane, name, ifindex, link->wanted, &error))
+		if (link_attach(dataplane, name, ifindex, link->wanted, &error)) {
 			log_warning("%s", error.text);
+			notice_tell(&dataplane->notice, "interface", "%s", error.text);
+		}
 	}
 }

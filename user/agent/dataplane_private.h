@@ -48,6 +48,7 @@ struct dataplane {
 	int tick_program;
 	uint32_t tick, tick_ms; /* the last reading of the clock; the length of a tick */
 	bool adopted;
+	struct notice notice;
 	struct dataplane_link *links;
 	size_t link_count;
 };

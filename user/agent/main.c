@@ -144,6 +144,8 @@ static void signal_came(uv_signal_t *handle, int number)
 
 	if (number != SIGHUP) {
 		log_info("stopping; forwarding goes on");
+		agent_event(&daemon->agent, CAUSE_AGENT, "stop", NULL, "%s; forwarding goes on",
+			    number == SIGTERM ? "SIGTERM" : "SIGINT");
 		manager_notify("STOPPING=1\n");
 		daemon_stop(daemon);
 	} else if (agent_reload(&daemon->agent, &outcome, &error)) {

@@ -19,6 +19,9 @@
 
 struct nexthops;
 
+/* nexthop_notice - tell this of backends that are not reachable, and of those that are again. */
+void nexthop_notice(struct nexthops *nexthops, const struct notice *notice);
+
 /* nexthop_start - the loop and the data plane must outlive it. Returns 0 or -errno. */
 int nexthop_start(uv_loop_t *loop, struct dataplane *dataplane, struct nexthops **ret_nexthops,
 		  struct error *error);

@@ -51,6 +51,7 @@ struct watch {
 
 struct nexthops {
 	struct dataplane *dataplane;
+	struct notice notice;
 	struct netlink netlink;
 	uv_poll_t poll;
 	uv_timer_t turn, change;

@@ -91,6 +91,14 @@ static void target_log(struct nexthops *nexthops, const struct target *target)
 			  target->hop.ifindex);
 	else
 		log_warning("backend %s is not reachable: %s", address, target->problem);
+	if (target->state != TARGET_KNOWN)
+		notice_tell(&nexthops->notice, "nexthop", "backend address %s is not reachable: %s",
+			    address, target->problem);
+}
+
+void nexthop_notice(struct nexthops *nexthops, const struct notice *notice)
+{
+	nexthops->notice = *notice;
 }
 
 void target_log_turn(struct nexthops *nexthops)

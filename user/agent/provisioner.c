@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Calls of provisioners: what goes in, and what its end and its output mean. */
 #include "agent/provisioner.h"
+#include "model/secret.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct provisioner_call {
 	provisioner_done_fn done;
 	void *context;
 	char *path;
+	json_t *input; /* for the secrets in it, which no message is to tell */
 	char verb[16];
 };
 
@@ -125,6 +127,7 @@ static enum provisioner_outcome call_judge(const struct provisioner_call *call,
 static void call_free(struct provisioner_call *call)
 {
 	free(call->path);
+	json_decref(call->input);
 	free(call);
 }
 
@@ -140,6 +143,7 @@ static void call_ended(void *context, const struct child_result *child_result)
 	if (*cause)
 		snprintf(message, sizeof(message), "provisioner %.256s: %s %s", call->path,
 			 call->verb, cause);
+	secret_hide(message, call->input);
 	call->done(call->context, &result);
 	json_decref(answer);
 	call_free(call);
@@ -164,6 +168,7 @@ struct provisioner_call *provisioner_start(struct children *children, const char
 	if (!call || !text)
 		goto out;
 	call->path = strdup(path);
+	call->input = json_incref((json_t *)(uintptr_t)input);
 	snprintf(call->verb, sizeof(call->verb), "%s", verb);
 	call->timeout_ms = timeout_ms;
 	call->done = done;

@@ -30,6 +30,8 @@ static void trouble(struct scaled *scaled, const char *message)
 	struct provisioner_abilities *able = &scaled->facts.abilities;
 
 	log_warning("service %s: %s", scaled->service, message);
+	agent_event(scaled->scaler->agent, CAUSE_AUTOSCALER, "provisioner", scaled->service, "%s",
+		    message);
 	snprintf(able->trouble, sizeof(able->trouble), "%s", message);
 }
 

@@ -107,6 +107,9 @@ static void job_problem(struct job *job, const char *message)
 		log_warning("%s%s%s: %s", job->service ? "service " : "orphan ",
 			    job->service ? job->service : "", job->service ? "" : job->name,
 			    message);
+	if (*message)
+		agent_event(job->scaler->agent, CAUSE_AUTOSCALER, "provisioner", job->service, "%s",
+			    message);
 }
 
 static void creation_failed(struct job *job)
@@ -495,6 +498,8 @@ static void list_failed(struct scaled *scaled, const char *message)
 {
 	scaled_problem(scaled, SCALER_VERB_LIST, message);
 	log_warning("service %s: %s", scaled->service, message);
+	agent_event(scaled->scaler->agent, CAUSE_AUTOSCALER, "provisioner", scaled->service, "%s",
+		    message);
 	scaled->list_at_ms = clock_monotonic_ms() + autoscale_backoff_ms(++scaled->list_failures);
 }
 

@@ -199,6 +199,69 @@ int client_change(const struct call *call, const char *method, json_t *body, jso
 	return code;
 }
 
+/* ------------------------------------------------------------------ an answer that goes on */
+
+struct lines {
+	struct reply rest; /* of a line that has not ended; all of it, if it is an error */
+	CURL *curl;
+	bool (*come)(void *context, const char *line, size_t length);
+	void *context;
+	bool enough;
+};
+
+static size_t lines_append(char *data, size_t size, size_t count, void *context)
+{
+	struct lines *lines = context;
+	size_t length = size * count;
+	const char *start, *end;
+	long status = 0;
+
+	if (reply_append(data, size, count, &lines->rest) != length)
+		return 0;
+	curl_easy_getinfo(lines->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status >= 400)
+		return length;
+	start = lines->rest.text;
+	while (!lines->enough && (end = strchr(start, '\n')) != NULL) {
+		lines->enough = !lines->come(lines->context, start, (size_t)(end - start));
+		start = end + 1;
+	}
+	lines->rest.length -= (size_t)(start - lines->rest.text);
+	memmove(lines->rest.text, start, lines->rest.length + 1);
+	return lines->enough ? 0 : length;
+}
+
+int client_lines(const struct call *call, const char *path,
+		 bool (*come)(void *context, const char *line, size_t length), void *context,
+		 struct error *error)
+{
+	struct lines lines = {.come = come, .context = context, .curl = curl_easy_init()};
+	json_t *answer = NULL;
+	char url[2048];
+	long status = 0;
+	CURLcode result;
+	int code = 0;
+
+	if (!lines.curl)
+		return error_set(error, -ENOMEM, "memory: used up; free some");
+	snprintf(url, sizeof(url), "http://sluice%s", path);
+	curl_easy_setopt(lines.curl, CURLOPT_UNIX_SOCKET_PATH, call->socket);
+	curl_easy_setopt(lines.curl, CURLOPT_URL, url);
+	curl_easy_setopt(lines.curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(lines.curl, CURLOPT_WRITEFUNCTION, lines_append);
+	curl_easy_setopt(lines.curl, CURLOPT_WRITEDATA, &lines);
+	result = curl_easy_perform(lines.curl);
+	curl_easy_getinfo(lines.curl, CURLINFO_RESPONSE_CODE, &status);
+	if (result != CURLE_OK && !lines.enough)
+		code = request_failed(call->socket, lines.curl, result, error);
+	else if (status >= 400)
+		code = reply_read(call->socket, &lines.rest, status, &answer, error);
+	json_decref(answer);
+	free(lines.rest.text);
+	curl_easy_cleanup(lines.curl);
+	return code;
+}
+
 char *client_escape(const char *text)
 {
 	char *escaped = curl_easy_escape(NULL, text, 0);

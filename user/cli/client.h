@@ -25,6 +25,14 @@ int client_change(const struct call *call, const char *method, json_t *body, jso
 int client_send(const struct call *call, const char *method, const char *path, const char *text,
 		size_t length, json_t **ret_answer, struct error *error);
 
+/*
+ * client_lines - GET of an answer that goes on: each line of it, without its end, until it ends or
+ * come returns false. Returns 0 at its end, or -errno with a message.
+ */
+int client_lines(const struct call *call, const char *path,
+		 bool (*come)(void *context, const char *line, size_t length), void *context,
+		 struct error *error);
+
 /* client_escape - text as it stands in a URL; the caller frees it. NULL: no memory. */
 char *client_escape(const char *text);
 

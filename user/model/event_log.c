@@ -9,6 +9,7 @@
 struct event_log {
 	size_t count_max, bytes_max;
 	size_t first, count, bytes; /* events[first] is the oldest */
+	uint64_t dropped;           /* the newest of those that made room; 0: none did */
 	struct event events[];
 };
 
@@ -39,6 +40,7 @@ static void event_drop(struct event_log *log)
 	struct event *event = event_at(log, 0);
 
 	log->bytes -= event_bytes(event);
+	log->dropped = event->sequence;
 	free(event->text);
 	free(event->services);
 	log->first = (log->first + 1) % log->count_max;
@@ -128,6 +130,11 @@ const struct event *event_log_after(const struct event_log *log, uint64_t sequen
 uint64_t event_log_last(const struct event_log *log)
 {
 	return log->count ? event_at(log, log->count - 1)->sequence : 0;
+}
+
+bool event_log_lost(const struct event_log *log, uint64_t sequence)
+{
+	return sequence < log->dropped;
 }
 
 size_t event_log_count(const struct event_log *log)

@@ -38,6 +38,8 @@ const struct event *event_log_after(const struct event_log *log, uint64_t sequen
 
 /* event_log_last - the sequence of the newest; 0: there is none. */
 uint64_t event_log_last(const struct event_log *log);
+/* event_log_lost - whether events behind this one were there and had to make room. */
+bool event_log_lost(const struct event_log *log, uint64_t sequence);
 size_t event_log_count(const struct event_log *log);
 
 /* What a reader asks for. */
