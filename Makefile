@@ -132,12 +132,21 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libmodel.a $(BUILD)/
 # Packets' headers lie where they lie; BPF and the hosts that this runs on read them there.
 $(BUILD)/obj/tests/unit/fuzz.o: override CFLAGS += -fno-sanitize=alignment
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/%.h $(wildcard bpf/*.h) Makefile
-	$(call say,FUZZ,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CLANG) -O1 -g -std=gnu11 -Wall -Wextra -Werror -Iinclude -o $@ $< \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize=alignment \
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ_FLAGS   := -O1 -g -std=gnu11 -D_GNU_SOURCE -Iinclude -Iuser \
+		-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=alignment \
 		-fno-sanitize-recover=all
+
+# User space once more, so that libFuzzer sees its ways.
+$(BUILD)/fuzz/obj/%.o: %.c Makefile
+	$(call say,FUZZ,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o \
+		$(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(BASE_SRC) $(MODEL_SRC))
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(call pkg_libs,$(MODEL_PKGS)) -lm
 
 $(BUILD)/tests/datapath: $(call obj,$(DATA_SRC)) $(BUILD)/libmodel.a $(BUILD)/libbase.a
 	$(call say,LINK,$@)
@@ -199,13 +208,17 @@ soak: setup
 	$(Q)$(submake) tests
 	$(Q)$(run_tests) --soak
 
-## fuzz: random packets through the parsers for FUZZ_SECONDS, 60 by default (root)
+## fuzz: random inputs through every parser, FUZZ_SECONDS in all, 60 by default (root)
 FUZZ_SECONDS ?= 60
 fuzz: setup
-	$(Q)$(submake) $(BUILD)/fuzz/parsers
-	@mkdir -p $(BUILD)/fuzz/corpus
-	$(Q)$(BUILD)/fuzz/parsers -max_total_time=$(FUZZ_SECONDS) -max_len=512 -print_final_stats=1 \
-		-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus tests/fuzz/corpus
+	$(Q)$(submake) $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+	$(Q)for target in $(FUZZ_TARGETS); do \
+		mkdir -p $(BUILD)/fuzz/corpus/$$target && echo "fuzz: $$target" && \
+		$(BUILD)/fuzz/$$target -print_final_stats=1 -max_len=8192 -verbosity=0 \
+			-max_total_time=$$(($(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS)) + 1)) \
+			-artifact_prefix=$(BUILD)/fuzz/$$target- $(BUILD)/fuzz/corpus/$$target \
+			tests/fuzz/corpus/$$target || exit 1; \
+	done
 
 ## bench: measure, and write build/bench.json (root)
 bench: setup

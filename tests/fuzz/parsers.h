@@ -3,10 +3,7 @@
 #ifndef TESTS_FUZZ_PARSERS_H
 #define TESTS_FUZZ_PARSERS_H
 
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
@@ -14,14 +11,6 @@
 #include "../../bpf/parse.h"
 #include "../../bpf/quic.h"
 #pragma GCC diagnostic pop
-
-#define FUZZ_REQUIRE(test)                                                                         \
-	do {                                                                                       \
-		if (!(test)) {                                                                     \
-			fprintf(stderr, "does not hold: %s (%s:%d)\n", #test, __FILE__, __LINE__); \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 static inline void fuzz_packet(const uint8_t *data, const uint8_t *end, struct packet *packet)
 {
@@ -115,14 +104,10 @@ static inline void fuzz_frame(const uint8_t *data, const uint8_t *end)
 		fuzz_icmp(data, end, &packet);
 }
 
-/* fuzz_one - the input lies in memory of just its size, so that a sanitizer sees each overread. */
-static inline void fuzz_one(const uint8_t *input, size_t size)
+static inline void fuzz_parsers(const uint8_t *input, size_t size)
 {
-	uint8_t *data = malloc(size ? size : 1);
+	uint8_t *data = fuzz_copy(input, size);
 
-	FUZZ_REQUIRE(data);
-	if (size)
-		memcpy(data, input, size);
 	fuzz_frame(data, data + size);
 	fuzz_quic(data, data + size);
 	FUZZ_REQUIRE(!size || !memcmp(data, input, size));
