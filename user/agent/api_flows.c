@@ -154,10 +154,11 @@ static void table_read(struct search *search)
 
 static int client_read(char *text, struct flow_key *key, struct error *error)
 {
-	char *colon = strrchr(text, ':'), *end;
+	char *colon = strrchr(text, ':'), *end, given[64];
 	struct ip ip;
 	long port;
 
+	snprintf(given, sizeof(given), "%s", text);
 	if (!colon)
 		goto wrong;
 	*colon = '\0';
@@ -176,8 +177,9 @@ static int client_read(char *text, struct flow_key *key, struct error *error)
 
 wrong:
 	return error_set(error, -EINVAL,
-			 "client: not an address with a port; write 192.0.2.9:40000 or "
-			 "[2001:db8::9]:40000");
+			 "client: '%s' is not an address with a port; write 192.0.2.9:40000 or "
+			 "[2001:db8::9]:40000",
+			 given);
 }
 
 static int key_make(const char *client, const struct pool *pool, struct flow_key *key,

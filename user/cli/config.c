@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "cli/client.h"
+#include "cli/input.h"
 #include "cli/output.h"
 #include "model/config_yaml.h"
 
@@ -19,7 +20,7 @@ static int check_run(struct call *call, struct error *error)
 	struct config *config = NULL;
 	size_t length, backends = 0;
 	char *text = NULL;
-	int code = file_read(path, CONFIG_SIZE_MAX, &text, &length, error);
+	int code = input_read(path, CONFIG_SIZE_MAX, &text, &length, error);
 
 	if (!code)
 		code = config_parse(text, length, path, &config, error);

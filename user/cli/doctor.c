@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "cli/client.h"
+#include "cli/input.h"
 #include "cli/output.h"
 #include "model/doctor.h"
 #include "sluice/abi.h"
@@ -17,36 +17,38 @@
 
 /* ------------------------------------------------------------------ without an agent */
 
-/* The config that the agent would have; one with the defaults if it cannot be read. */
-static int config_guess(const char *path, struct config **ret_config, struct error *error)
+static int config_load(const char *path, struct config **ret_config, struct error *error)
 {
-	struct error reason;
 	size_t length;
 	char *text;
-
-	if (!file_read(path ? path : CONFIG_DEFAULT, CONFIG_SIZE_MAX, &text, &length,
-		       path ? error : &reason)) {
-		int code = config_parse(text, length, path ? path : CONFIG_DEFAULT, ret_config,
-					path ? error : &reason);
-
-		free(text);
-		if (!code)
-			return 0;
-	}
-	if (path)
-		return -EBADMSG;
-	return config_parse(NO_CONFIG, strlen(NO_CONFIG), "config", ret_config, error);
-}
-
-static int judge_alone(const char *path, const char *problem, json_t **ret_findings,
-		       struct error *error)
-{
-	struct doctor_facts facts = {.agent_problem = problem};
-	struct config *config;
-	int code = config_guess(path, &config, error);
+	int code = input_read(path, CONFIG_SIZE_MAX, &text, &length, error);
 
 	if (code)
 		return code;
+	code = config_parse(text, length, path, ret_config, error);
+	free(text);
+	/* What the file says is wrong, not how the verb was called. */
+	return code == -EINVAL ? -EBADMSG : code;
+}
+
+/*
+ * The config that the agent would have: the file that was named, else the usual one, else one with
+ * the defaults.
+ */
+static int config_guess(const char *path, struct config **ret_config, struct error *error)
+{
+	if (path)
+		return config_load(path, ret_config, error);
+	if (!config_load(CONFIG_DEFAULT, ret_config, NULL))
+		return 0;
+	return config_parse(NO_CONFIG, strlen(NO_CONFIG), "config", ret_config, error);
+}
+
+static int judge_alone(const struct config *config, const char *problem, json_t **ret_findings,
+		       struct error *error)
+{
+	struct doctor_facts facts = {.agent_problem = problem};
+
 	facts.pin_dir = config->pin_dir;
 	facts.state_dir = config->state_dir;
 	host_read(config->pin_dir, config->state_dir, &facts.host);
@@ -61,7 +63,6 @@ static int judge_alone(const char *path, const char *problem, json_t **ret_findi
 	}
 	*ret_findings = doctor_judge(&facts);
 	free(facts.links);
-	config_free(config);
 	return *ret_findings ? 0 : error_set(error, -ENOMEM, "memory: used up; free some");
 }
 
@@ -128,18 +129,23 @@ static int doctor_run(struct call *call, struct error *error)
 {
 	struct error problem = {""};
 	json_t *answer = NULL, *findings = NULL;
-	int code = client_get(call, &answer, &problem, "/v1/doctor");
+	struct config *config = NULL;
+	/* Read in any case: a file that was named and is wrong is no secret until the agent fails. */
+	int code = config_guess(call_text(call, "--config"), &config, error);
 
-	if (!code) {
+	if (code)
+		return code;
+	if (!client_get(call, &answer, &problem, "/v1/doctor")) {
 		versions_compare(answer, json_object_get(answer, "findings"));
 	} else {
-		code = judge_alone(call_text(call, "--config"), problem.text, &findings, error);
+		code = judge_alone(config, problem.text, &findings, error);
 		if (!code)
 			answer = json_pack("{so,sn}", "findings", findings, "facts");
 	}
 	if (!code)
 		code = findings_show(call, answer, error);
 	json_decref(answer);
+	config_free(config);
 	return code;
 }
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "cli/client.h"
+#include "cli/input.h"
 #include "cli/output.h"
 #include "model/guard_config.h"
 
@@ -171,7 +171,7 @@ static int prefixes_read(const struct call *call, struct guard_lists *lists, str
 			code = error_set(error, -ENOMEM, "out of memory");
 		return code;
 	}
-	code = file_read(path, LIST_SIZE_MAX, &content, &length, error);
+	code = input_read(path, LIST_SIZE_MAX, &content, &length, error);
 	if (code)
 		return code;
 	code = guard_lists_read(lists, content, path, GUARD_NONE, error);

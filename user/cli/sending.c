@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/file.h"
 #include "cli/client.h"
+#include "cli/input.h"
 
 #define CONFIG_SIZE_MAX (16u << 20)
 
 int sending_read(const char *path, struct sending *sending, struct error *error)
 {
-	int code = file_read(path, CONFIG_SIZE_MAX, &sending->text, &sending->length, error);
+	int code = input_read(path, CONFIG_SIZE_MAX, &sending->text, &sending->length, error);
 
 	if (!code)
 		sending->name = client_escape(path);

@@ -41,16 +41,19 @@ static void append(struct maker *maker, json_t *list, json_t *value)
 
 /* ------------------------------------------------------------------ backends */
 
+static uint32_t weight_said(const struct pool_backend *backend)
+{
+	return backend->weight_runtime == NO_WEIGHT ? backend->weight : backend->weight_runtime;
+}
+
 /* What a backend is, as far as packets see it. */
 static json_t *backend_fields(const struct pool_backend *backend)
 {
 	char address[IP_TEXT_MAX];
-	bool set = backend->weight_runtime != NO_WEIGHT;
 
 	return json_pack("{ss,so,so,ss}", "address", ip_format(&backend->address, address), "port",
 			 backend->port ? integer(backend->port) : json_null(), "weight",
-			 integer(set ? backend->weight_runtime : backend->weight), "state",
-			 lifecycle_names[backend->life]);
+			 integer(weight_said(backend)), "state", lifecycle_names[backend->life]);
 }
 
 /* Whether its record in the maps goes: whoever was on it has to go elsewhere. */
@@ -118,23 +121,34 @@ static uint64_t backend_flows(struct maker *maker, const struct pool *old_pool,
 	return maker->source->live_flows(maker->source->data, old_pool, backend);
 }
 
+/* Whether backend_fields() of both are the same: most are, and making them takes its time. */
+static bool same_fields(const struct pool_backend *before, const struct pool_backend *after)
+{
+	return before && after && !is_other(before, after) && before->life == after->life &&
+	       weight_said(before) == weight_said(after);
+}
+
 /* Appends what becomes of one backend, if anything does; the flows that leave it. */
 static uint64_t backend_add(struct maker *maker, json_t *list, const struct pool *old_pool,
 			    const struct pool *new_pool, const char *name)
 {
 	const struct pool_backend *before = old_pool ? pool_backend(old_pool, name) : NULL;
 	const struct pool_backend *after = new_pool ? pool_backend(new_pool, name) : NULL;
-	json_t *from = before ? backend_fields(before) : NULL;
-	json_t *to = after ? backend_fields(after) : NULL, *fields = json_array();
 	uint64_t flows = before ? backend_flows(maker, old_pool, new_pool, before) : 0;
+	bool same = same_fields(before, after);
+	json_t *from, *to, *fields;
 
+	if (same && !flows)
+		return 0;
+	from = before ? backend_fields(before) : NULL;
+	to = after ? backend_fields(after) : NULL;
+	fields = json_array();
 	if (!fields || (before && !from) || (after && !to) || difference_add(fields, from, to, ""))
 		fail(maker, -ENOMEM);
-	else if (json_array_size(fields) || flows)
+	else
 		append(maker, list,
 		       json_pack("{ss,ss,so,sO}", "name", name, "action",
-				 json_array_size(fields) ? backend_action(maker, before, after)
-							 : "change",
+				 same ? "change" : backend_action(maker, before, after),
 				 "flows_moved", integer(flows), "fields", fields));
 	json_decref(fields);
 	json_decref(from);
