@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 
+#include "../fuzz/answer.h"
 #include "../fuzz/api.h"
 #include "../fuzz/config.h"
 #include "../fuzz/journal.h"
@@ -83,6 +84,7 @@ REPLAY(parsers, 2000, 10000)
 REPLAY(config, 60, 60)
 REPLAY(api, 100, 100)
 REPLAY(saved, 60, 60)
+REPLAY(answer, 400, 400)
 REPLAY(journal, 40, 60)
 
 static const struct CMUnitTest cases[] = {
@@ -92,6 +94,8 @@ static const struct CMUnitTest cases[] = {
 	CASE(api_replayed,
 	     "conformance/fuzz: a body is refused with a reason, or reads back equal"),
 	CASE(saved_replayed, "conformance/fuzz: a saved state is refused, or reads back equal"),
+	CASE(answer_replayed,
+	     "conformance/fuzz: what a provisioner answers is refused, or in range"),
 	CASE(journal_replayed,
 	     "conformance/fuzz: a journal is refused, or what it holds reads back"),
 };

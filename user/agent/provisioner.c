@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Calls of provisioners: what goes in, and what its end and its output mean. */
 #include "agent/provisioner.h"
+#include "model/answer.h"
 #include "model/secret.h"
 
 #include <stdio.h>
@@ -66,17 +67,14 @@ static const char *status_text(enum provisioner_outcome outcome)
 static enum provisioner_outcome output_judge(const struct child_result *result, json_t **ret_answer,
 					     char *message)
 {
-	json_error_t json_error;
-	json_t *answer;
+	char wrong[128];
+	json_t *answer = answer_decode(result->output, result->output_length, wrong, sizeof(wrong));
 
-	answer = json_loadb(result->output, result->output_length, JSON_REJECT_DUPLICATES,
-			    &json_error);
-	if (!json_is_object(answer)) {
+	if (!answer) {
 		snprintf(message, MESSAGE_MAX,
 			 "printed what is not a JSON object (%.100s); "
 			 "talk belongs on stderr",
-			 answer ? "another type" : json_error.text);
-		json_decref(answer);
+			 wrong);
 		return PROVISIONER_RUBBISH;
 	}
 	*ret_answer = answer;

@@ -6,8 +6,7 @@
 
 #include "agent/scaler_private.h"
 #include "base/log.h"
-
-#define DELAY_MAX_MS 3600000
+#include "model/answer.h"
 
 const char *const provisioner_verb_names[] = {"capabilities", "create", "delete", "list",
 					      "get",          "resize", NULL};
@@ -46,25 +45,9 @@ static void ask_failed(struct scaled *scaled, const char *message)
 /* Returns what is wrong with the answer, or NULL. */
 static const char *answer_read(const json_t *answer, struct provisioner_abilities *able)
 {
-	const json_t *verbs = json_object_get(answer, "verbs"), *verb;
-	const json_t *delay = json_object_get(answer, "consistency_delay_ms");
-	json_int_t delay_ms = json_integer_value(delay);
-	size_t i;
-
 	*able = (struct provisioner_abilities){.known = true};
-	if (!json_is_array(verbs))
-		return "has no array \"verbs\"";
-	if (delay && (!json_is_integer(delay) || delay_ms < 0 || delay_ms > DELAY_MAX_MS))
-		return "\"consistency_delay_ms\" is not within 0..3600000";
-	able->consistency_delay_ms = (uint32_t)delay_ms;
-	json_array_foreach(verbs, i, verb)
-	{
-		for (int v = 0; json_is_string(verb) && v < PROVISIONER_VERBS; v++) {
-			if (!strcmp(json_string_value(verb), provisioner_verb_names[v]))
-				able->verbs[v] = true;
-		}
-	}
-	return NULL;
+	return answer_capabilities(answer, provisioner_verb_names, able->verbs,
+				   &able->consistency_delay_ms);
 }
 
 /* The verbs that it lacks and that scaling cannot do without. */

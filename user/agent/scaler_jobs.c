@@ -7,6 +7,7 @@
 
 #include "agent/scaler_private.h"
 #include "base/log.h"
+#include "model/answer.h"
 
 #define GOING_ON_RETRY_MS 1000
 
@@ -154,32 +155,13 @@ static void job_gone(struct job *job)
 	}
 }
 
-static bool answer_read(struct job *job, const json_t *answer, const char **ret_wrong)
-{
-	const char *name = json_string_value(json_object_get(answer, "name"));
-	const char *address = json_string_value(json_object_get(answer, "address"));
-	const json_t *port = json_object_get(answer, "port");
-	json_int_t number = json_integer_value(port);
-
-	if (!name || strcmp(name, job->name))
-		*ret_wrong = "\"name\" is not the name that was asked for";
-	else if (!address || ip_parse(address, &job->address) || !ip_is_unicast(&job->address))
-		*ret_wrong = "\"address\" is not the address of a host";
-	else if (port && (!json_is_integer(port) || number < 1 || number > 65535))
-		*ret_wrong = "\"port\" is not within 1..65535";
-	else
-		*ret_wrong = NULL;
-	job->port = (uint16_t)number;
-	return !*ret_wrong;
-}
-
 static void create_succeeded(struct job *job, const json_t *answer)
 {
+	const char *wrong = answer_created(answer, job->name, &job->address, &job->port);
 	struct target target = {.provisioner = "?"};
-	const char *wrong;
 	char message[512];
 
-	if (!answer_read(job, answer, &wrong)) {
+	if (wrong) {
 		target_find(job, &target);
 		snprintf(message, sizeof(message),
 			 "provisioner %.256s: its answer to create %s: %s", target.provisioner,
@@ -528,30 +510,16 @@ static void list_take(struct scaled *scaled, const json_t *backends)
 	}
 }
 
-/* A list in which one object has no name may lack others too: it is none. */
-static bool list_whole(const json_t *backends)
-{
-	json_t *item;
-	size_t i;
-
-	json_array_foreach(backends, i, item)
-	{
-		if (!json_is_string(json_object_get(item, "name")))
-			return false;
-	}
-	return json_is_array(backends);
-}
-
 static void list_done(void *context, const struct provisioner_result *result)
 {
 	struct scaled *scaled = context;
-	json_t *backends = json_object_get(result->answer, "backends");
+	const json_t *backends = answer_list(result->answer);
 
 	scaled->list = NULL;
 	scaled->facts.calls[SCALER_VERB_LIST][result->outcome]++;
 	if (result->outcome != PROVISIONER_DONE) {
 		list_failed(scaled, result->message);
-	} else if (!list_whole(backends)) {
+	} else if (!backends) {
 		list_failed(scaled,
 			    "its provisioner: the answer to list has no array \"backends\" of "
 			    "objects with a name; see the contract");
