@@ -76,7 +76,7 @@ static bool is_other(const struct pool_backend *before, const struct pool_backen
 
 static bool takes_new(const struct pool_backend *backend)
 {
-	return backend->life == LIFE_ACTIVE && backend_weight(backend) > 0;
+	return backend_weight(backend) > 0; /* 0 unless it is warming or active */
 }
 
 /* Either may be NULL. The word of what becomes of it, and its sum. */
