@@ -139,7 +139,7 @@ static __always_inline void ip_lengthen(struct xdp_md *ctx, struct syn *syn)
 #define SYN_FRAME_MAX 142u
 
 /* mss_move - make room for the option by moving all that is before it; true if it could be had. */
-noinline __u32 mss_move(struct xdp_md *ctx, __u32 end)
+static __always_inline bool mss_move(struct xdp_md *ctx, __u32 end)
 {
 	if (bpf_xdp_adjust_head(ctx, -(int)MSS_OPTION_LENGTH))
 		return false;
