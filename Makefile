@@ -168,12 +168,23 @@ $(BUILD)/sluice-bench: $(call obj,$(BENCH_SRC)) $(BUILD)/libmodel.a $(BUILD)/lib
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
 		$(call pkg_libs,libbpf libelf zlib $(MODEL_PKGS)) -lm
 
+$(BUILD)/tools/old: TOOL_PKGS := libbpf libelf zlib
 $(BUILD)/tools/%: $(BUILD)/obj/tools/lab/%.o $(BUILD)/libbase.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -lpthread
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(if $(TOOL_PKGS),$(call pkg_libs,$(TOOL_PKGS))) \
+		-lm -lpthread
 
-tests: all $(UNIT_BIN) $(DATA_BIN) $(STEPS_BIN) $(TOOL_BIN) $(BENCH_BIN)
+# The data plane with the layouts of an older version, for tests of an upgrade.
+OLD_OBJ := $(BUILD)/bpf/old.bpf.o
+$(OLD_OBJ): tools/lab/old-layout $(wildcard bpf/*.h bpf/*.c include/sluice/*.h) | $(BUILD)/tools-found
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)tools/lab/old-layout $(BUILD)/old
+	$(Q)$(CLANG) $(filter-out -Iinclude,$(BPF_CFLAGS)) -I$(BUILD)/old/include -c -o $@ \
+		$(BUILD)/old/bpf/sluice.bpf.c
+
+tests: all $(UNIT_BIN) $(DATA_BIN) $(STEPS_BIN) $(TOOL_BIN) $(OLD_OBJ) $(BENCH_BIN)
 
 unit-tests: $(UNIT_BIN)
 

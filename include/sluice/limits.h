@@ -9,6 +9,13 @@
  */
 #define SLUICE_ABI_VERSION 11
 
+/*
+ * The oldest version whose pinned maps an agent goes on from: since then struct meta, the flow
+ * table's entries, the slots' words and the counters have been as they are, and the first word of
+ * struct service is the table's word. All else is made anew from what the agent wants.
+ */
+#define SLUICE_ABI_OLDEST 10
+
 /* Slots are packed 16 to a value (one cache line): array maps round each value up to 8 bytes. */
 #define SLUICE_SLOTS_PER_LINE 16
 

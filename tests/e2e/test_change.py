@@ -1,27 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Under load, nothing that people or the host do to the agent or the pool fails a request."""
 
-import contextlib
 import json
 import os
 import signal
 
 from lib.cases import case
 from lib.world import (VIP, LabError, Load, all_answered, backend, backends, fetch, no_drops,
-                       open_lab, service, start, url, verdicts, wait_for, wait_reachable)
-
-
-@contextlib.contextmanager
-def under_load(lab, rate=300, held=20, held_ms=50):
-    """Load on the VIP around the block; at its end nothing has failed and nothing was dropped."""
-    load = Load(lab.client, VIP[4])
-    load.rate(rate)
-    load.keep(held, held_ms)
-    load.wait_answers(rate)
-    yield load
-    load.wait_answers(rate)
-    all_answered(load.finish())
-    no_drops(lab)
+                       open_lab, service, start, under_load, url, verdicts, wait_for,
+                       wait_reachable)
 
 
 def answers(load):

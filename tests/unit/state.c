@@ -460,7 +460,7 @@ static void reload_keeps_limits(void **context)
 	web.config.limits.backends = 2048;
 	assert_refused(state_apply(state, &web.config, &error), -EINVAL, &error,
 		       "limits.backends: the maps were made for 1024, the config wants 2048; "
-		       "detach every interface and start the agent anew, or leave it at 1024");
+		       "restart sluiced with the new config, or leave it at 1024");
 	state_free(state);
 }
 

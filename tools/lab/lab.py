@@ -373,10 +373,11 @@ class Lab:
                 "metrics": "127.0.0.1:9980", "owner": "lab-agent"}
 
     def write_config(self, services, name="sluice.yaml", attach=True, icmp=None, tunnel=None,
-                     **agent):
+                     limits=None, **agent):
         """Write a config file; JSON is YAML. Returns its path."""
         config = {"agent": {**self.agent_config(), **agent},
-                  "limits": {"services": 16, "backends": 512, "slots": 1048576, "flows": 65536},
+                  "limits": {"services": 16, "backends": 512, "slots": 1048576, "flows": 65536,
+                             **(limits or {})},
                   "interfaces": [{"name": "eth0", "mode": "native"}] if attach else [],
                   "services": services}
         if not config["interfaces"]:

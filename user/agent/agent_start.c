@@ -14,7 +14,6 @@
 #include "agent/api.h"
 #include "agent/api_http.h"
 #include "agent/child.h"
-#include "agent/dataplane_maps.h"
 #include "agent/fragment.h"
 #include "agent/guard.h"
 #include "agent/journal.h"
@@ -34,18 +33,6 @@ static int interfaces_check(const struct config *config, struct error *error)
 					 config->interfaces[i].name);
 	}
 	return 0;
-}
-
-/* Maps that hold no service yet fit any journal. */
-static bool maps_empty(const struct dataplane *dataplane)
-{
-	const struct dataplane_maps *maps = dataplane_maps(dataplane);
-
-	for (uint32_t i = 0; i < maps->meta->services_max; i++) {
-		if (maps->services[i].state != SERVICE_ABSENT)
-			return false;
-	}
-	return true;
 }
 
 static bool limits_equal(const struct limits_config *a, const struct limits_config *b)
@@ -80,29 +67,21 @@ static int journal_load(struct agent *agent, const struct desired **ret_found, s
 		return err;
 	found = journal_found(agent->journal, &instance);
 	fits = found && instance == dataplane_meta(agent->dataplane)->instance;
-	if (!fits && !maps_empty(agent->dataplane))
+	/* Maps that hold no service yet fit any journal. */
+	if (!fits && !dataplane_empty(agent->dataplane))
 		return error_set(error, -EINVAL,
 				 "journal in %s: %s, but the maps in %s are in use; give the "
 				 "right agent.state_dir, or start anew with `sluiced --cleanup` "
 				 "(forwarding stops)",
 				 config->state_dir, found ? "it is of other maps" : "there is none",
 				 config->pin_dir);
-	if (found && !limits_equal(&found->state->limits, &config->limits)) {
-		log_warning("journal in %s: it was made for other limits; run-time changes are "
-			    "forgotten",
-			    config->state_dir);
-		found = NULL;
-	}
 	*ret_found = found;
 	return 0;
 }
 
-/* What is to be: what was wanted before, made to follow the config; written down. */
-static int desired_load(struct agent *agent, struct error *error)
+/* What is to be: what was wanted before, made to follow the config. */
+static int desired_load(struct agent *agent, const struct desired **ret_found, struct error *error)
 {
-	struct change_cause cause =
-		cause_make(CAUSE_CONFIG, "start with %s",
-			   agent->config_path ? agent->config_path : "a config");
 	const struct desired *found;
 	struct desired *desired;
 	int err = journal_load(agent, &found, error);
@@ -112,6 +91,8 @@ static int desired_load(struct agent *agent, struct error *error)
 	desired = found ? desired_clone(found) : desired_new(&agent->config->limits);
 	if (!desired)
 		err = error_set(error, -ENOMEM, "state: out of memory");
+	if (!err && !limits_equal(&desired->state->limits, &agent->config->limits))
+		err = state_limits_change(desired->state, &agent->config->limits, error);
 	if (!err)
 		err = state_apply(desired->state, agent->config, error);
 	if (!err)
@@ -120,14 +101,24 @@ static int desired_load(struct agent *agent, struct error *error)
 		err = guard_apply(desired->guard, agent->config, error);
 	if (!err && found)
 		err = desired_settle(desired, found, error);
-	if (!err)
-		err = journal_begin(agent->journal, dataplane_meta(agent->dataplane)->instance,
-				    &cause, desired, found != NULL, error);
 	if (err)
 		desired_free(desired);
 	else
 		agent->desired = desired;
+	*ret_found = found;
 	return err;
+}
+
+/* Written down as what is wanted from now on. Other limits begin a new journal. */
+static int desired_keep(struct agent *agent, const struct desired *found, struct error *error)
+{
+	struct change_cause cause =
+		cause_make(CAUSE_CONFIG, "start with %s",
+			   agent->config_path ? agent->config_path : "a config");
+	bool goes_on = found && limits_equal(&found->state->limits, &agent->desired->state->limits);
+
+	return journal_begin(agent->journal, dataplane_meta(agent->dataplane)->instance, &cause,
+			     agent->desired, goes_on, error);
 }
 
 /* Writes all of it, which changes nothing where it is there already; removes what is not wanted. */
@@ -156,19 +147,6 @@ static int desired_assert(struct agent *agent, struct error *error)
 	return err;
 }
 
-static int interfaces_attach(struct agent *agent, struct error *error)
-{
-	for (size_t i = 0; i < agent->config->interface_count; i++) {
-		const struct interface_config *interface = &agent->config->interfaces[i];
-		int err = dataplane_attach(agent->dataplane, interface->name, interface->mode, NULL,
-					   error);
-
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
 static void noticed(void *data, const char *event, const char *text)
 {
 	struct agent *agent = data;
@@ -190,6 +168,48 @@ static void notices_start(struct agent *agent)
 	agent_event(agent, CAUSE_AGENT, "start", NULL, "sluiced " SLUICE_VERSION ", pid %d, %s",
 		    (int)getpid(),
 		    dataplane_adopted(agent->dataplane) ? "the maps adopted" : "new maps");
+}
+
+/*
+ * The kernel is to hold what is wanted. Where maps give way to new ones the journal follows these:
+ * what is in it leads from the maps before to these ones, however often the start is cut off.
+ */
+static int desired_begin(struct agent *agent, struct error *error)
+{
+	bool migrates = dataplane_migrates(agent->dataplane);
+	const struct desired *found;
+	int err = desired_load(agent, &found, error);
+
+	if (!err && migrates)
+		err = dataplane_carry(agent->dataplane, found ? found->state : NULL,
+				      agent->desired->state, error);
+	else if (!err)
+		err = desired_keep(agent, found, error);
+	if (!err && !migrates)
+		notices_start(agent);
+	if (!err)
+		err = desired_assert(agent, error);
+	if (!err && migrates) {
+		err = dataplane_commit(agent->dataplane, error);
+		if (!err)
+			err = desired_keep(agent, found, error);
+		if (!err)
+			notices_start(agent);
+	}
+	return err;
+}
+
+static int interfaces_attach(struct agent *agent, struct error *error)
+{
+	for (size_t i = 0; i < agent->config->interface_count; i++) {
+		const struct interface_config *interface = &agent->config->interfaces[i];
+		int err = dataplane_attach(agent->dataplane, interface->name, interface->mode, NULL,
+					   error);
+
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 static void event_told(void *data)
@@ -218,11 +238,7 @@ static int parts_start(struct agent *agent, struct error *error)
 
 	if (err)
 		return err;
-	err = desired_load(agent, error);
-	if (err)
-		return err;
-	notices_start(agent);
-	err = desired_assert(agent, error);
+	err = desired_begin(agent, error);
 	if (err)
 		return err;
 	err = sweeper_start(agent->loop, agent->dataplane, agent_purged, agent, &agent->sweeper,
@@ -337,7 +353,7 @@ static int fixed_check(const struct config *old, const struct config *new, struc
 	if (old->seed != new->seed)
 		return fixed_refuse("agent.seed", cleanup, error);
 	if (!limits_equal(&old->limits, &new->limits))
-		return fixed_refuse("limits", cleanup, error);
+		return fixed_refuse("limits", restart, error);
 	if (strcmp(old->socket, new->socket))
 		return fixed_refuse("agent.socket", restart, error);
 	if (strcmp(old->state_dir, new->state_dir))

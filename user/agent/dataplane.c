@@ -22,62 +22,9 @@
 #include "sluice.skel.h"
 #include "sluice/service_table.h"
 
-#define META_PIN          "meta"
-#define PROGRAM_PIN       "program"
 #define PROGRAM_FRESH_PIN "program-fresh"
 #define VERIFIER_LOG_SIZE (1u << 20)
 #define VERIFIER_TAIL     200
-
-#define NOT_MAPPED        SIZE_MAX
-
-/* A map whose size the limits decide. */
-struct map_size {
-	const char *name;
-	uint64_t entries;
-	size_t value_size;
-	size_t place; /* of its pointer in struct dataplane_maps, or NOT_MAPPED */
-};
-
-#define MAP_SIZES  18
-#define PLACE(map) offsetof(struct dataplane_maps, map)
-
-static void map_sizes_fill(const struct meta *meta, struct map_size sizes[MAP_SIZES])
-{
-	uint64_t cpus = meta->cpus, services = meta->services_max, backends = meta->backends_max;
-	const struct map_size all[MAP_SIZES] = {
-		/* Each service has a key of its own and at most one of its VIP. */
-		{"service_keys", service_table_lines(meta->services_max * 2),
-		 sizeof(struct service_line), PLACE(service_keys)},
-		{"egress_ports", SLUICE_EGRESS_MAX, 0, NOT_MAPPED},
-		{"quic_ids", backends, 0, NOT_MAPPED},
-		{"nat_replies", backends, 0, NOT_MAPPED},
-		{"nat_use", 1, sizeof(struct nat_use), PLACE(nat_use)},
-		{"meta", 1, sizeof(struct meta), PLACE(meta)},
-		{"vip_filter", SLUICE_VIP_FILTER_BITS / 512, sizeof(struct vip_filter_line),
-		 PLACE(vip_filter)},
-		{"services", services, sizeof(struct service), PLACE(services)},
-		{"guard_limits", services, sizeof(struct guard_limit), PLACE(guard_limits)},
-		{"slots", meta->slot_lines, sizeof(struct slot_line), PLACE(slots)},
-		{"backends", backends, sizeof(struct backend), PLACE(backends)},
-		{"backend_loads", backends, sizeof(struct backend_load), PLACE(loads)},
-		{"egress", SLUICE_EGRESS_MAX, sizeof(struct egress), PLACE(egress)},
-		{"backend_counters", backends * cpus, sizeof(struct counter),
-		 PLACE(backend_counters)},
-		{"service_counters", services * cpus, sizeof(struct counter),
-		 PLACE(service_counters)},
-		{"verdict_counters", VERDICT_COUNT * cpus, sizeof(struct verdict_counter),
-		 PLACE(verdict_counters)},
-		{"flow_counters", cpus, sizeof(struct flow_counter), PLACE(flow_counters)},
-		{"flows", meta->flow_buckets, sizeof(struct flow_bucket), PLACE(flows)},
-	};
-
-	memcpy(sizes, all, sizeof(all));
-}
-
-static void **map_place(struct dataplane *dataplane, const struct map_size *size)
-{
-	return (void **)((char *)&dataplane->maps + size->place);
-}
 
 /* libbpf's chatter, one level down. */
 static int __attribute__((format(printf, 2, 0)))
@@ -141,109 +88,6 @@ uint32_t dataplane_tick_ms(const struct dataplane *dataplane)
 	return dataplane->tick_ms;
 }
 
-/* Read the pinned meta record. Returns -ENOENT if nothing is pinned. */
-static int meta_read(const char *pin_dir, struct meta *ret_meta, struct error *error)
-{
-	struct bpf_map_info info = {0};
-	uint32_t size = sizeof(info), zero = 0;
-	char pin[PIN_PATH_MAX];
-	int code, fd;
-
-	pins_path(pin_dir, "", META_PIN, pin);
-	fd = bpf_obj_get(pin);
-	if (fd == -ENOENT)
-		return fd;
-	if (fd < 0)
-		return error_set(error, fd, "%s: cannot open the pinned map: %s", pin,
-				 strerror(-fd));
-	code = bpf_obj_get_info_by_fd(fd, &info, &size);
-	if (!code && info.value_size != sizeof(*ret_meta))
-		code = error_set(
-			error, -EEXIST,
-			"%s: the pinned maps are of another version of sluice; remove them "
-			"with `sluiced --cleanup`, which stops forwarding",
-			pin);
-	else if (code || (code = bpf_map_lookup_elem(fd, &zero, ret_meta)))
-		error_set(error, code, "%s: cannot read the pinned map: %s", pin, strerror(-code));
-	close(fd);
-	return code;
-}
-
-static int unpin_all(const char *pin_dir)
-{
-	DIR *folder = opendir(pin_dir);
-	const struct dirent *entry;
-	char pin[PIN_PATH_MAX];
-	int count = 0;
-
-	while (folder && (entry = readdir(folder))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		pins_path(pin_dir, "", entry->d_name, pin);
-		if (unlink(pin) == 0)
-			count++;
-	}
-	if (folder)
-		closedir(folder);
-	return count;
-}
-
-/* The sizes of new maps. */
-static int maps_size(struct dataplane *dataplane, const struct meta *meta, struct error *error)
-{
-	struct map_size sizes[MAP_SIZES];
-	struct bpf_map *map;
-	int code;
-
-	map_sizes_fill(meta, sizes);
-	for (size_t i = 0; i < MAP_SIZES; i++) {
-		map = bpf_object__find_map_by_name(dataplane->object->obj, sizes[i].name);
-		code = map && sizes[i].entries <= UINT32_MAX
-			       ? bpf_map__set_max_entries(map, (uint32_t)sizes[i].entries)
-			       : -EINVAL;
-		if (code)
-			return error_set(error, code,
-					 "map %s: cannot have %llu entries: %s; lower the limits",
-					 sizes[i].name, (unsigned long long)sizes[i].entries,
-					 strerror(-code));
-	}
-	return 0;
-}
-
-static int map_adopt(const char *pin_dir, struct bpf_map *map, struct error *error)
-{
-	char pin[PIN_PATH_MAX];
-	int code, fd;
-
-	pins_path(pin_dir, "", bpf_map__name(map), pin);
-	fd = bpf_obj_get(pin);
-	if (fd < 0)
-		return error_set(error, fd,
-				 "%s: the pin is missing or broken: %s; remove the others with "
-				 "`sluiced --cleanup`, which stops forwarding",
-				 pin, strerror(-fd));
-	code = bpf_map__reuse_fd(map, fd);
-	close(fd);
-	if (code)
-		error_set(error, code, "%s: cannot adopt the pinned map: %s", pin, strerror(-code));
-	return code;
-}
-
-static int maps_adopt(struct dataplane *dataplane, struct error *error)
-{
-	struct bpf_map *map;
-	int code = 0;
-
-	bpf_object__for_each_map(map, dataplane->object->obj)
-	{
-		if (!bpf_map__is_internal(map))
-			code = map_adopt(dataplane->pin_dir, map, error);
-		if (code)
-			return code;
-	}
-	return 0;
-}
-
 /* The last of what the verifier said, on one line. */
 static void verifier_tail(const char *log, char tail[VERIFIER_TAIL + 1])
 {
@@ -280,73 +124,6 @@ static int object_load(struct dataplane *dataplane, const char *log, struct erro
 	return bpf_refused(code, error);
 }
 
-static int maps_map(struct dataplane *dataplane, const struct meta *meta, struct error *error)
-{
-	struct map_size sizes[MAP_SIZES];
-
-	map_sizes_fill(meta, sizes);
-	for (size_t i = 0; i < MAP_SIZES; i++) {
-		size_t length = (size_t)sizes[i].entries * sizes[i].value_size;
-		void *memory;
-
-		if (sizes[i].place == NOT_MAPPED)
-			continue;
-		memory = mmap(
-			NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED,
-			bpf_object__find_map_fd_by_name(dataplane->object->obj, sizes[i].name), 0);
-		if (memory == MAP_FAILED)
-			return error_set(error, -errno, "map %s: cannot map it: %s", sizes[i].name,
-					 strerror(errno));
-		*map_place(dataplane, &sizes[i]) = memory;
-	}
-	return 0;
-}
-
-static void maps_unmap(struct dataplane *dataplane)
-{
-	struct map_size sizes[MAP_SIZES];
-	struct meta meta;
-
-	if (!dataplane->maps.meta)
-		return;
-	meta = *dataplane->maps.meta;
-	map_sizes_fill(&meta, sizes);
-	for (size_t i = 0; i < MAP_SIZES; i++) {
-		if (sizes[i].place != NOT_MAPPED && *map_place(dataplane, &sizes[i]))
-			munmap(*map_place(dataplane, &sizes[i]),
-			       (size_t)sizes[i].entries * sizes[i].value_size);
-	}
-}
-
-static int pin(const char *pin_dir, const char *name, int fd, struct error *error)
-{
-	char path[PIN_PATH_MAX];
-	int code;
-
-	pins_path(pin_dir, "", name, path);
-	code = bpf_obj_pin(fd, path);
-	if (code)
-		error_set(error, code, "%s: cannot pin: %s", path, strerror(-code));
-	return code;
-}
-
-/* Pin all new maps, "meta" last: pins without it are those of a start that was cut short. */
-static int maps_pin(struct dataplane *dataplane, struct error *error)
-{
-	struct bpf_map *map;
-	int code;
-
-	bpf_object__for_each_map(map, dataplane->object->obj)
-	{
-		if (bpf_map__is_internal(map) || strcmp(bpf_map__name(map), META_PIN) == 0)
-			continue;
-		code = pin(dataplane->pin_dir, bpf_map__name(map), bpf_map__fd(map), error);
-		if (code)
-			return code;
-	}
-	return pin(dataplane->pin_dir, META_PIN, bpf_map__fd(dataplane->object->maps.meta), error);
-}
-
 static int program_pin(struct dataplane *dataplane, struct error *error)
 {
 	char path[PIN_PATH_MAX], fresh[PIN_PATH_MAX];
@@ -355,7 +132,7 @@ static int program_pin(struct dataplane *dataplane, struct error *error)
 	pins_path(dataplane->pin_dir, "", PROGRAM_PIN, path);
 	pins_path(dataplane->pin_dir, "", PROGRAM_FRESH_PIN, fresh);
 	unlink(fresh);
-	code = pin(dataplane->pin_dir, PROGRAM_FRESH_PIN, dataplane->program, error);
+	code = pin_make(dataplane->pin_dir, PROGRAM_FRESH_PIN, dataplane->program, error);
 	if (!code && rename(fresh, path) < 0)
 		code = error_set(error, -errno, "%s: cannot pin: %s", path, strerror(errno));
 	return code;
@@ -369,6 +146,52 @@ static int maps_renew(struct dataplane *dataplane, struct meta *meta, struct err
 	return maps_pin(dataplane, error);
 }
 
+/* What is pinned, and whether it is to give way to other maps. */
+static int pinned_look(struct dataplane *dataplane, const struct meta *wanted,
+		       struct meta *ret_pinned, struct error *error)
+{
+	int code = swap_finish(dataplane, error);
+
+	if (code)
+		return code;
+	pins_folder_remove(dataplane->pin_dir, NEXT_FOLDER);
+	code = meta_read(dataplane->pin_dir, ret_pinned, error);
+	dataplane->adopted = code == 0;
+	if (dataplane->adopted)
+		return meta_check(dataplane->pin_dir, ret_pinned, wanted, error);
+	if (code != -ENOENT)
+		return code;
+	if (pins_remove(dataplane->pin_dir) > 0)
+		log_warning("%s: removed the pins of a start that was cut short",
+			    dataplane->pin_dir);
+	return 0;
+}
+
+/* The maps of the object: those that are pinned, or new ones. */
+static int maps_choose(struct dataplane *dataplane, const struct meta *pinned,
+		       const struct meta *wanted, struct error *error)
+{
+	int code;
+
+	if (dataplane->adopted && meta_fits(pinned, wanted))
+		return maps_adopt(dataplane, error);
+	code = maps_size(dataplane, wanted, error);
+	if (!code && dataplane->adopted)
+		code = migration_begin(dataplane, pinned, wanted, error);
+	return code;
+}
+
+static int pins_make(struct dataplane *dataplane, struct meta *meta, struct error *error)
+{
+	int code = 0;
+
+	if (dataplane->migration)
+		return migration_pin(dataplane, meta, error);
+	if (!dataplane->adopted)
+		code = maps_renew(dataplane, meta, error);
+	return code ? code : program_pin(dataplane, error);
+}
+
 /* Load the object over new maps or the pinned ones; everything but the links. */
 static int load(struct dataplane *dataplane, const struct config *config, char *log,
 		struct error *error)
@@ -379,33 +202,26 @@ static int load(struct dataplane *dataplane, const struct config *config, char *
 	int code;
 
 	meta_fill(config, &meta);
-	code = meta_read(dataplane->pin_dir, &pinned, error);
-	dataplane->adopted = code == 0;
-	if (dataplane->adopted)
-		code = meta_check(dataplane->pin_dir, &pinned, &meta, error);
-	else if (code == -ENOENT)
-		code = 0;
+	settings_fill(dataplane, config, &meta);
+	code = pinned_look(dataplane, &meta, &pinned, error);
 	if (code)
 		return code;
-	if (!dataplane->adopted && unpin_all(dataplane->pin_dir) > 0)
-		log_warning("%s: removed the pins of a start that was cut short",
-			    dataplane->pin_dir);
 	dataplane->object = sluice_bpf__open_opts(&options);
 	if (!dataplane->object)
 		return error_set(error, -errno, "cannot read the data plane's object: %s",
 				 strerror(errno));
-	settings_fill(dataplane, config, &meta);
 	memcpy((void *)(uintptr_t)&dataplane->object->rodata->settings, &dataplane->maps.settings,
 	       sizeof(dataplane->maps.settings));
-	code = dataplane->adopted ? maps_adopt(dataplane, error)
-				  : maps_size(dataplane, &meta, error);
+	code = maps_choose(dataplane, &pinned, &meta, error);
 	if (!code)
 		code = object_load(dataplane, log, error);
 	if (!code)
 		code = maps_map(dataplane, &meta, error);
-	if (!code && !dataplane->adopted)
-		code = maps_renew(dataplane, &meta, error);
-	return code ? code : program_pin(dataplane, error);
+	if (!code)
+		code = pins_make(dataplane, &meta, error);
+	if (code && dataplane->migration)
+		error_prefix(error, "%s: the program and maps before go on: ", dataplane->pin_dir);
+	return code;
 }
 
 static int memory_make(struct dataplane *dataplane, struct error *error)
@@ -444,6 +260,9 @@ static int open_locked(struct dataplane *dataplane, const struct config *config,
 	if (code || !dataplane->adopted)
 		return code;
 	egress_renew(dataplane);
+	if (dataplane->migration)
+		return 0; /* the links stay with the program before, until all is carried over */
+	pins_tidy(dataplane);
 	code = links_adopt(dataplane, error);
 	if (!code)
 		log_info("%s: adopted the pinned maps and %zu links", dataplane->pin_dir,
@@ -489,6 +308,7 @@ void dataplane_close(struct dataplane *dataplane)
 {
 	if (!dataplane)
 		return;
+	migration_free(dataplane);
 	links_close(dataplane);
 	maps_unmap(dataplane);
 	sluice_bpf__destroy(dataplane->object);
@@ -514,12 +334,17 @@ int dataplane_cleanup(const char *pin_dir, struct error *error)
 	if (code)
 		return code;
 	links_detach(pin_dir);
-	unpin_all(pin_dir);
+	pins_remove(pin_dir);
 	close(lock);
 	if (rmdir(pin_dir) < 0)
 		return error_set(error, -errno, "%s: cannot remove the folder of the pins: %s",
 				 pin_dir, strerror(errno));
 	return 0;
+}
+
+bool dataplane_migrates(const struct dataplane *dataplane)
+{
+	return dataplane->migration != NULL;
 }
 
 bool dataplane_adopted(const struct dataplane *dataplane)

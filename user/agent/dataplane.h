@@ -6,7 +6,8 @@
  * Order of a change: nexthop_prepare(plan), dataplane_execute(plan), nexthop_finish(plan).
  * Order of a start: dataplane_open; the journal if its instance is that of dataplane_meta();
  * the change from an empty state to that state (writes that change nothing move no flow);
- * dataplane_prune(state); dataplane_attach.
+ * dataplane_prune(state); dataplane_attach. Where maps give way to new ones, dataplane_carry comes
+ * before that change, and dataplane_commit after dataplane_prune.
  */
 #ifndef AGENT_DATAPLANE_H
 #define AGENT_DATAPLANE_H
@@ -32,9 +33,12 @@ struct dataplane;
  * it all. Mounts a bpffs on /sys/fs/bpf if pin_dir lies below and none is there. Holds a lock on
  * pin_dir until dataplane_close. Makes config->state_dir.
  *
+ * Pinned maps of another version or of other limits give way to new ones: see dataplane_carry().
+ * Until dataplane_commit() the program and the maps before go on, and if anything fails they stay.
+ *
  * Returns 0; -EPERM without privilege, -ENOSYS on a kernel without BPF, -EBUSY if another agent
- * has the pins, -EEXIST if the pinned maps were made for other limits, CPUs or seed or by another
- * version (nothing is changed then), or another -errno, each with a message.
+ * has the pins, -EEXIST if the pinned maps were made for other CPUs or seed, by a later version or
+ * by one that is too old (nothing is changed then), or another -errno, each with a message.
  */
 int dataplane_open(const struct config *config, struct dataplane **ret_dataplane,
 		   struct error *error);
@@ -50,6 +54,30 @@ int dataplane_cleanup(const char *pin_dir, struct error *error);
 
 /* dataplane_adopted - whether the maps were there before; false: new and empty. */
 bool dataplane_adopted(const struct dataplane *dataplane);
+
+/* dataplane_migrates - whether the maps are new and to take the place of others. */
+bool dataplane_migrates(const struct dataplane *dataplane);
+
+/* dataplane_empty - whether no service is in the maps, be it these or those before. */
+bool dataplane_empty(const struct dataplane *dataplane);
+
+/*
+ * dataplane_carry - fill new maps from those before, which held the first state: records, slots,
+ * counters and flows, at the places that the pools have in the second. before may be NULL for none.
+ * Nothing to do if the maps are not to take the place of others. Returns 0 or -errno.
+ */
+int dataplane_carry(struct dataplane *dataplane, const struct state *before,
+		    const struct state *now, struct error *error);
+
+/*
+ * dataplane_commit - the new maps come into force: every link gets the new program, at once for
+ * each; flows that came meanwhile follow; the pins are replaced. Cut off after its first step, the
+ * next start finishes it. Returns 0, or -errno with a message: then all is as it was before.
+ */
+int dataplane_commit(struct dataplane *dataplane, struct error *error);
+
+/* dataplane_flows_tidy - after a flow table has grown: some of what dataplane_commit left to do. */
+void dataplane_flows_tidy(struct dataplane *dataplane, uint32_t buckets);
 
 /* dataplane_meta - what the maps were made for; .instance is random and ties the journal to them. */
 const struct meta *dataplane_meta(const struct dataplane *dataplane);

@@ -98,6 +98,15 @@ void meta_fill(const struct config *config, struct meta *ret_meta)
 	};
 }
 
+bool meta_fits(const struct meta *pinned, const struct meta *wanted)
+{
+	return pinned->abi_version == wanted->abi_version && pinned->cpus == wanted->cpus &&
+	       pinned->services_max == wanted->services_max &&
+	       pinned->backends_max == wanted->backends_max &&
+	       pinned->slot_lines == wanted->slot_lines &&
+	       pinned->flow_buckets == wanted->flow_buckets && pinned->seed == wanted->seed;
+}
+
 static int meta_differs(const char *pin_dir, const char *what, uint64_t pinned, uint64_t wanted,
 			struct error *error)
 {
@@ -111,23 +120,21 @@ static int meta_differs(const char *pin_dir, const char *what, uint64_t pinned, 
 int meta_check(const char *pin_dir, const struct meta *pinned, const struct meta *wanted,
 	       struct error *error)
 {
-	const struct {
-		const char *name;
-		uint64_t pinned, wanted;
-	} fields[] = {
-		{"ABI version", pinned->abi_version, wanted->abi_version},
-		{"limits.services", pinned->services_max, wanted->services_max},
-		{"limits.backends", pinned->backends_max, wanted->backends_max},
-		{"limits.slots (in lines of 16)", pinned->slot_lines, wanted->slot_lines},
-		{"limits.flows (in buckets of 8)", pinned->flow_buckets, wanted->flow_buckets},
-		{"agent.seed", pinned->seed, wanted->seed},
-		{"a number of CPUs of", pinned->cpus, wanted->cpus},
-	};
-
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		if (fields[i].pinned != fields[i].wanted)
-			return meta_differs(pin_dir, fields[i].name, fields[i].pinned,
-					    fields[i].wanted, error);
-	}
+	if (pinned->abi_version > wanted->abi_version)
+		return error_set(
+			error, -EEXIST,
+			"%s: the pinned maps are of a later sluiced (ABI version %u, this "
+			"one has %u), which goes on forwarding; install that one again, or "
+			"remove the pins with `sluiced --cleanup`, which stops forwarding",
+			pin_dir, pinned->abi_version, wanted->abi_version);
+	if (pinned->abi_version < SLUICE_ABI_OLDEST)
+		return meta_differs(pin_dir, "ABI version", pinned->abi_version,
+				    wanted->abi_version, error);
+	/* Every flow's place in the flow table follows from the seed. */
+	if (pinned->seed != wanted->seed)
+		return meta_differs(pin_dir, "agent.seed", pinned->seed, wanted->seed, error);
+	if (pinned->cpus != wanted->cpus)
+		return meta_differs(pin_dir, "a number of CPUs of", pinned->cpus, wanted->cpus,
+				    error);
 	return 0;
 }

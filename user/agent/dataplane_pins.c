@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The folder of the pins: the bpffs it lies on, and the lock that one agent holds on it. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -124,4 +125,39 @@ void pins_path(const char *pin_dir, const char *prefix, const char *name, char p
 		if (path[i] == '.')
 			path[i] = ',';
 	}
+}
+
+static int folder_empty(const char *path)
+{
+	DIR *folder = opendir(path);
+	const struct dirent *entry;
+	char pin[PIN_PATH_MAX];
+	int count = 0;
+
+	while (folder && (entry = readdir(folder))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		pins_path(path, "", entry->d_name, pin);
+		if (unlink(pin) == 0)
+			count++;
+	}
+	if (folder)
+		closedir(folder);
+	return count;
+}
+
+void pins_folder_remove(const char *pin_dir, const char *name)
+{
+	char path[PIN_PATH_MAX];
+
+	pins_path(pin_dir, "", name, path);
+	folder_empty(path);
+	rmdir(path);
+}
+
+int pins_remove(const char *pin_dir)
+{
+	pins_folder_remove(pin_dir, NEXT_FOLDER);
+	pins_folder_remove(pin_dir, SWAP_FOLDER);
+	return folder_empty(pin_dir);
 }

@@ -15,6 +15,8 @@
 #define TABLE_QUIET_MS 50
 
 struct sluice_bpf;
+struct bpf_map;
+struct migration;
 
 /* Where the program is attached, or was and is to be again when the interface comes back. */
 struct dataplane_link {
@@ -49,6 +51,12 @@ struct dataplane {
 	uint32_t tick, tick_ms; /* the last reading of the clock; the length of a tick */
 	bool adopted;
 	struct notice notice;
+	struct migration *migration; /* NULL unless the maps are to take the place of others */
+	struct dataplane_growth {
+		uint32_t from; /* buckets of the flow table before; 0: has not grown */
+		uint32_t tick; /* when it grew */
+		uint32_t next; /* bucket to look at */
+	} growth;
 	struct dataplane_link *links;
 	size_t link_count;
 };
@@ -77,7 +85,56 @@ int dataplane_key_next(const struct dataplane *dataplane, const struct service_k
 int dataplane_port_write(struct dataplane *dataplane, uint32_t egress, uint32_t ifindex);
 void dataplane_port_delete(struct dataplane *dataplane, uint32_t egress);
 
+/* In dataplane_mapping.c. */
+
+#define META_PIN    "meta"
+#define PROGRAM_PIN "program"
+
+/* meta_read - the pinned record. Returns -ENOENT if nothing is pinned, else 0 or a message. */
+int meta_read(const char *pin_dir, struct meta *ret_meta, struct error *error);
+/* maps_size - the sizes of new maps. maps_adopt - pinned ones instead. Before the object is loaded. */
+int maps_size(struct dataplane *dataplane, const struct meta *meta, struct error *error);
+int maps_adopt(struct dataplane *dataplane, struct error *error);
+int map_adopt(const char *pin_dir, struct bpf_map *map, struct error *error);
+int maps_map(struct dataplane *dataplane, const struct meta *meta, struct error *error);
+void maps_unmap(struct dataplane *dataplane);
+/* maps_pin - all new maps, "meta" last: pins without it are those of a start that was cut short. */
+int maps_pin(struct dataplane *dataplane, struct error *error);
+int pin_make(const char *pin_dir, const char *name, int fd, struct error *error);
+
+/* In dataplane_migrate.c. */
+
+/*
+ * migration_begin - the pinned maps are of another version or size: those of the object that
+ * cannot go on are made anew. Between maps_size() and the load. migration_pin - pin them beside,
+ * after the load. migration_free takes NULL; what was not committed is removed.
+ */
+int migration_begin(struct dataplane *dataplane, const struct meta *pinned,
+		    const struct meta *wanted, struct error *error);
+int migration_pin(struct dataplane *dataplane, const struct meta *wanted, struct error *error);
+void migration_free(struct dataplane *dataplane);
+
+/* In dataplane_swap.c. */
+
+/* Folders in pin_dir: pins that are being made, and pins that are complete and come into force. */
+#define NEXT_FOLDER "next"
+#define SWAP_FOLDER "swap"
+#define CARRY_PIN   "carry"
+
+/*
+ * swap_finish - bring the pins in SWAP_FOLDER into force: links, flows that came meanwhile, pins.
+ * It can be cut off anywhere and done again. Nothing to do is success.
+ */
+int swap_finish(struct dataplane *dataplane, struct error *error);
+/* pins_tidy - remove pins of maps that this version does not have. */
+void pins_tidy(const struct dataplane *dataplane);
+
 /* In dataplane_pins.c. */
+
+/* pins_remove - every pin in the folder, and NEXT_FOLDER and SWAP_FOLDER in it; how many. */
+int pins_remove(const char *pin_dir);
+/* pins_folder_remove - a folder of pins in pin_dir, if it is there. */
+void pins_folder_remove(const char *pin_dir, const char *name);
 
 /* pins_lock - make sure of the bpffs, make the folder and lock it: *ret_lock is its fd. */
 int pins_lock(const char *pin_dir, bool create, int *ret_lock, struct error *error);
@@ -92,7 +149,9 @@ void pins_path(const char *pin_dir, const char *prefix, const char *name, char p
 
 /* meta_fill - what new maps would be made for; the instance is left 0. */
 void meta_fill(const struct config *config, struct meta *ret_meta);
-/* meta_check - whether pinned maps fit what is wanted: 0, or -EEXIST with what differs. */
+/* meta_fits - whether pinned maps are as they are wanted. */
+bool meta_fits(const struct meta *pinned, const struct meta *wanted);
+/* meta_check - whether the maps wanted can take the place of the pinned ones: 0 or -EEXIST. */
 int meta_check(const char *pin_dir, const struct meta *pinned, const struct meta *wanted,
 	       struct error *error);
 /* settings_fill - the program's constants, into dataplane->maps.settings and tick_ms. */

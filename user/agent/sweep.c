@@ -45,6 +45,7 @@ static void slice_run(uv_timer_t *timer)
 	struct sweeper *sweeper = timer->data;
 	uint32_t tick = dataplane_tick(sweeper->dataplane);
 
+	dataplane_flows_tidy(sweeper->dataplane, sweeper->slice_buckets);
 	if (sweep_step(sweeper->sweep, sweeper->slice_buckets, tick))
 		pass_done(sweeper);
 }

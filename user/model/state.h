@@ -147,6 +147,15 @@ void state_free(struct state *state);
  */
 int state_apply(struct state *state, const struct config *config, struct error *error);
 
+/*
+ * state_limits_change - have other limits. Pools whose blocks lie beyond them get other blocks, and
+ * their backends keep their numbers: for maps that are made anew and filled from the old ones, see
+ * dataplane_carry(). Returns 0, -ENOSPC with a message, or -ENOMEM; then the state is to be thrown
+ * away.
+ */
+int state_limits_change(struct state *state, const struct limits_config *limits,
+			struct error *error);
+
 /* NULL for what is not there. */
 const struct pool *state_pool(const struct state *state, const char *service);
 const struct pool_backend *pool_backend(const struct pool *pool, const char *name);

@@ -11,8 +11,8 @@ static int limit_check(const char *name, uint32_t now, uint32_t wanted, struct e
 	if (now == wanted)
 		return 0;
 	return error_set(error, -EINVAL,
-			 "limits.%s: the maps were made for %u, the config wants %u; detach every "
-			 "interface and start the agent anew, or leave it at %u",
+			 "limits.%s: the maps were made for %u, the config wants %u; restart "
+			 "sluiced with the new config, or leave it at %u",
 			 name, now, wanted, now);
 }
 

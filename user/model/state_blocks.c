@@ -71,7 +71,8 @@ static struct retired_block block_of(const struct pool *pool)
 	};
 }
 
-static struct state_rooms *rooms_make(const struct state *state)
+/* skip: of each pool whether to leave it out; NULL: none. */
+static struct state_rooms *rooms_make(const struct state *state, const bool *skip)
 {
 	struct state_rooms *rooms = calloc(1, sizeof(*rooms));
 
@@ -90,7 +91,8 @@ static struct state_rooms *rooms_make(const struct state *state)
 	for (size_t i = 0; i < state->pool_count; i++) {
 		struct retired_block block = block_of(state->pools[i]);
 
-		block_add(rooms, &block);
+		if (!skip || !skip[i])
+			block_add(rooms, &block);
 	}
 	for (size_t i = 0; i < state->retired_count; i++)
 		block_add(rooms, &state->retired[i]);
@@ -193,7 +195,7 @@ int state_blocks_take(struct state *state, struct pool *pool, struct error *erro
 	int code;
 
 	if (!state->rooms)
-		state->rooms = rooms_make(state);
+		state->rooms = rooms_make(state, NULL);
 	if (!state->rooms || !numbers) {
 		free(numbers);
 		return error_set(error, -ENOMEM, "service %s: out of memory", name);
@@ -213,6 +215,73 @@ int state_blocks_take(struct state *state, struct pool *pool, struct error *erro
 	return no_room(state, name, what, limit, error);
 }
 
+static bool pool_fits(const struct pool *pool, const struct limits_config *limits)
+{
+	uint32_t lines = config_slot_lines(pool->slot_count);
+	uint32_t all_lines = limits->slots / SLUICE_SLOTS_PER_LINE;
+
+	return pool->id < limits->services && pool->backend_capacity <= limits->backends &&
+	       pool->backend_base <= limits->backends - pool->backend_capacity &&
+	       lines <= all_lines && pool->slot_line[0] <= all_lines - lines &&
+	       pool->slot_line[1] <= all_lines - lines;
+}
+
+/* New blocks for the pools that are to move; their sizes and numbers stay. */
+static int pools_place(struct state *state, const bool *moves, struct error *error)
+{
+	state_rooms_forget(state);
+	state->rooms = rooms_make(state, moves);
+	if (!state->rooms)
+		return error_set(error, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < state->pool_count; i++) {
+		struct pool *pool = moves[i] ? state_pool_own(state, i) : NULL;
+		const char *what;
+		uint32_t limit;
+		int code;
+
+		if (!moves[i])
+			continue;
+		if (!pool)
+			return error_set(error, -ENOMEM, "out of memory");
+		what = blocks_find(state, pool, &limit, &code);
+		if (what && code == -ENOMEM)
+			return error_set(error, code, "out of memory");
+		if (what)
+			return no_room(state, pool->service->name, what, limit, error);
+	}
+	return 0;
+}
+
+int state_limits_change(struct state *state, const struct limits_config *limits,
+			struct error *error)
+{
+	bool smaller = limits->services < state->limits.services ||
+		       limits->backends < state->limits.backends ||
+		       limits->slots < state->limits.slots;
+	bool *moves = calloc(state->pool_count + 1, sizeof(*moves));
+	int code;
+
+	if (!moves)
+		return error_set(error, -ENOMEM, "out of memory");
+	state->limits = *limits;
+	state_rooms_forget(state);
+	/* In a smaller world no flow keeps the number of what has gone. */
+	if (smaller)
+		state->retired_count = 0;
+	for (size_t i = 0; i < state->pool_count; i++)
+		moves[i] = !pool_fits(state->pools[i], limits);
+	code = pools_place(state, moves, error);
+	/* There may be room in many small gaps, which all together are large enough. */
+	for (size_t i = 0; code == -ENOSPC && i < state->pool_count; i++)
+		moves[i] = true;
+	if (code == -ENOSPC)
+		code = pools_place(state, moves, error);
+	if (code)
+		state_rooms_forget(state);
+	free(moves);
+	return code;
+}
+
 static bool spans_apart(const struct spans *spans, uint32_t limit)
 {
 	uint64_t end = 0;
@@ -230,7 +299,7 @@ int state_blocks_check(const struct state *state, struct error *error)
 	const uint32_t limits[] = {state->limits.services, state->limits.backends,
 				   state->limits.slots / SLUICE_SLOTS_PER_LINE};
 	static const char *const names[] = {"services", "backends", "slots"};
-	struct state_rooms *rooms = rooms_make(state);
+	struct state_rooms *rooms = rooms_make(state, NULL);
 	int code = 0;
 
 	if (!rooms)

@@ -84,6 +84,19 @@ def all_answered(totals):
     assert not gone, f"held connections ended: {gone}"
 
 
+@contextlib.contextmanager
+def under_load(lab, rate=300, held=20, held_ms=50):
+    """Load on the VIP around the block; at its end nothing has failed and nothing was dropped."""
+    load = Load(lab.client, VIP[4])
+    load.rate(rate)
+    load.keep(held, held_ms)
+    load.wait_answers(rate)
+    yield load
+    load.wait_answers(rate)
+    all_answered(load.finish())
+    no_drops(lab)
+
+
 def ask_udp(node, vip, port, sockets, packets):
     done = node.run("/usr/bin/python3", UDP_ECHO, "ask", vip, port, sockets, packets)
     return json.loads(done.stdout)
