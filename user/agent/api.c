@@ -202,6 +202,7 @@ static const struct route routes[] = {
 	{"/v1/scale/*/resume", "POST", {[METHOD_POST] = api_resume_post}, false},
 	{"/v1/doctor", "GET, HEAD", {[METHOD_GET] = api_doctor_get}, false},
 	{"/v1/events", "GET, HEAD", {[METHOD_GET] = api_events_get}, false},
+	{"/v1/check", "GET, HEAD", {[METHOD_GET] = api_check_get}, false},
 	{"/v1/journal", "GET, HEAD", {[METHOD_GET] = api_journal_get}, false},
 	{"/v1/flows", "GET, HEAD", {[METHOD_GET] = api_flows_get}, false},
 	{"/v1/guard",

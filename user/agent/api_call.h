@@ -71,6 +71,7 @@ int api_decap_delete(struct api_call *call, struct error *error);
 /* api_events.c */
 int api_events_get(struct api_call *call, struct error *error);
 int api_journal_get(struct api_call *call, struct error *error);
+int api_check_get(struct api_call *call, struct error *error);
 
 /* api_flows.c */
 int api_flows_get(struct api_call *call, struct error *error);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The requests for events and for the journal: a list of the latest ones, or a stream. */
+/* The requests for events and for the journal, as a list or a stream, and for the maps' check. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/api_call.h"
+#include "agent/guard.h"
 #include "agent/journal.h"
 
 #define LIMIT_DEFAULT 100u
@@ -208,4 +209,37 @@ int api_journal_get(struct api_call *call, struct error *error)
 	if (query.follow)
 		return error_set(error, -EINVAL, "follow: the journal is no stream; follow events");
 	return list_answer(call, &query, error);
+}
+
+/* ------------------------------------------------------------------ whether the maps are right */
+
+#define FINDINGS_MAX 100u
+
+static void finding_add(void *context, const char *text)
+{
+	json_t *list = context;
+
+	if (json_array_size(list) < FINDINGS_MAX)
+		json_array_append_new(list, json_string(text));
+}
+
+int api_check_get(struct api_call *call, struct error *error)
+{
+	json_t *list = json_array();
+	size_t prefixes = 0;
+	int err = list ? dataplane_check(call->agent->dataplane, call->agent->desired->state,
+					 finding_add, list)
+		       : -ENOMEM;
+
+	if (!err)
+		err = guard_check(call->agent, &prefixes);
+	if (err) {
+		json_decref(list);
+		return error_set(error, err, "check: %s", strerror(-err));
+	}
+	if (prefixes)
+		finding_add(list, "prefixes of the guard differ");
+	call->answer =
+		json_pack("{sb,so}", "equal", json_array_size(list) == 0, "differences", list);
+	return 0;
 }

@@ -146,6 +146,13 @@ int dataplane_table_foresee(const struct dataplane *dataplane, const struct pool
 			    uint32_t *ret_moved, struct error *error);
 
 /*
+ * dataplane_check - hold the maps against a state; found is called with a line for each thing that
+ * differs. Writes nothing. It builds every slot table. Returns 0, -EINVAL or -ENOMEM.
+ */
+int dataplane_check(const struct dataplane *dataplane, const struct state *state,
+		    void (*found)(void *context, const char *text), void *context);
+
+/*
  * dataplane_prune - remove from adopted maps what the state does not name: keys first, then
  * services, then backends. Returns 0 or -errno.
  */

@@ -18,14 +18,14 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void key_fill(struct service_key *key, const struct pool *pool)
+void service_key_fill(struct service_key *key, const struct pool *pool)
 {
 	*key = (struct service_key){.port = htons(pool->service->port),
 				    .protocol = pool->service->protocol};
 	memcpy(key->vip, pool->service->vip.word, sizeof(key->vip));
 }
 
-static void vip_key_fill(struct service_key *key, const struct pool *pool)
+void vip_key_fill(struct service_key *key, const struct pool *pool)
 {
 	*key = (struct service_key){0};
 	memcpy(key->vip, pool->service->vip.word, sizeof(key->vip));
@@ -60,7 +60,7 @@ static int key_write(struct dataplane *dataplane, const struct pool *pool, struc
 	const struct service_target target = {.service = pool->id};
 	struct service_key key;
 
-	key_fill(&key, pool);
+	service_key_fill(&key, pool);
 	filter_set(dataplane, hash_vip_bit(key.vip));
 	dataplane->taken_ms = now_ms(); /* if it was another service's */
 	return dataplane_key_write(dataplane, &key, &target, error);
@@ -70,7 +70,7 @@ static void key_remove(struct dataplane *dataplane, const struct pool *pool)
 {
 	struct service_key key;
 
-	key_fill(&key, pool);
+	service_key_fill(&key, pool);
 	dataplane_key_delete(dataplane, &key);
 	filter_clear(dataplane, hash_vip_bit(key.vip));
 	dataplane->taken_ms = now_ms();
@@ -104,12 +104,12 @@ static void counters_zero(struct counter *counters, uint32_t cpus, uint32_t thin
 		memset(&counters[(size_t)cpu * things + thing], 0, sizeof(*counters));
 }
 
-static uint16_t backend_port(const struct pool *pool, const struct pool_backend *backend)
+uint16_t backend_port(const struct pool *pool, const struct pool_backend *backend)
 {
 	return backend->port ? backend->port : pool->service->port;
 }
 
-static uint8_t record_mode(const struct service_config *service)
+uint8_t record_mode(const struct service_config *service)
 {
 	return (uint8_t)(service->mode | (service->mss ? BACKEND_CLAMPS : 0));
 }
@@ -304,6 +304,21 @@ int dataplane_table_foresee(const struct dataplane *dataplane, const struct pool
 	return code ? table_fail(pool, code, error) : 0;
 }
 
+int table_differs(const struct dataplane *dataplane, const struct pool *pool)
+{
+	uint64_t table = table_now(dataplane, pool);
+	const uint32_t *now = dataplane->maps.slots[table_line(table)].slots;
+	uint32_t *words = malloc(pool->slot_count * sizeof(*words)), moved;
+	int code = words ? 0 : -ENOMEM;
+
+	if (!code && table)
+		code = table_make(dataplane, pool, now, words, &moved);
+	if (!code)
+		code = !table || memcmp(words, now, pool->slot_count * sizeof(*words)) != 0;
+	free(words);
+	return code;
+}
+
 static int table_change(struct dataplane *dataplane, const struct pool *pool,
 			struct plan_outcome *outcome, struct error *error)
 {
@@ -337,16 +352,12 @@ static uint8_t service_tracking(const struct service *record, enum tracking want
 	return record->tracking == TRACKING_FULL ? (uint8_t)TRACKING_ENDING : record->tracking;
 }
 
-static void service_write(struct dataplane *dataplane, const struct pool *pool)
+void service_fill(const struct dataplane *dataplane, const struct pool *pool,
+		  struct service *record)
 {
 	const struct service_config *config = pool->service;
-	const struct meta *meta = dataplane->maps.meta;
-	struct service *record = &dataplane->maps.services[pool->id];
 	uint64_t grace = (config->grace_ms + dataplane->tick_ms - 1) / dataplane->tick_ms;
 
-	if (record->state != SERVICE_PRESENT)
-		counters_zero(dataplane->maps.service_counters, meta->cpus, meta->services_max,
-			      pool->id);
 	record->slot_count = pool->slot_count;
 	record->backend_base = pool->backend_base;
 	record->backend_capacity = pool->backend_capacity;
@@ -361,7 +372,18 @@ static void service_write(struct dataplane *dataplane, const struct pool *pool)
 	record->quic_id_length = config->quic_id_length;
 	record->protocol = config->protocol;
 	record->mss = config->mss;
-	guard_limit_write(dataplane, pool->id, &config->new_flow_limit);
+}
+
+static void service_write(struct dataplane *dataplane, const struct pool *pool)
+{
+	const struct meta *meta = dataplane->maps.meta;
+	struct service *record = &dataplane->maps.services[pool->id];
+
+	if (record->state != SERVICE_PRESENT)
+		counters_zero(dataplane->maps.service_counters, meta->cpus, meta->services_max,
+			      pool->id);
+	service_fill(dataplane, pool, record);
+	guard_limit_write(dataplane, pool->id, &pool->service->new_flow_limit);
 	__atomic_store_n(&record->state, SERVICE_PRESENT, __ATOMIC_RELEASE);
 }
 

@@ -158,6 +158,19 @@ int meta_check(const char *pin_dir, const struct meta *pinned, const struct meta
 void settings_fill(struct dataplane *dataplane, const struct config *config,
 		   const struct meta *meta);
 
+/* In dataplane_execute.c. */
+
+/* service_fill - a service's record but for its state, table and guard. */
+void service_fill(const struct dataplane *dataplane, const struct pool *pool,
+		  struct service *record);
+/* service_key_fill, vip_key_fill - of a pool's service, and of its VIP's own entry. */
+void service_key_fill(struct service_key *key, const struct pool *pool);
+void vip_key_fill(struct service_key *key, const struct pool *pool);
+uint16_t backend_port(const struct pool *pool, const struct pool_backend *backend);
+uint8_t record_mode(const struct service_config *service);
+/* table_differs - whether the table would be published again: 1, 0, or -ENOMEM, -EINVAL. */
+int table_differs(const struct dataplane *dataplane, const struct pool *pool);
+
 /* In dataplane_nexthop.c. */
 
 /* way_write - put the way into the record of a backend, its next hop last. */

@@ -202,3 +202,22 @@ void guard_end_adopted(struct agent *agent, struct guard_changes *changes)
 			dataplane_guard_bits(agent->dataplane, id, 0);
 	}
 }
+
+int guard_check(struct agent *agent, size_t *ret_count)
+{
+	struct guard_changes changes = {0};
+	struct guard_part *before = NULL, *after;
+	size_t count = 0, after_count;
+	int code = parts_read(agent, &before, &count);
+
+	after = guard_parts(agent->desired->guard, agent->desired->state, &after_count);
+	if (!code && !after)
+		code = -ENOMEM;
+	if (!code)
+		code = guard_changes_make(before, count, after, after_count, &changes);
+	*ret_count = changes.write_count + changes.removal_count;
+	guard_changes_clear(&changes);
+	free(after);
+	parts_free(before, count);
+	return code;
+}

@@ -18,6 +18,9 @@ int guard_begin(struct agent *agent, const struct desired *now, const struct des
 void guard_end(struct agent *agent, const struct desired *before, const struct desired *now,
 	       struct guard_changes *changes);
 
+/* guard_check - how many prefixes of the map are not as wanted. 0 or -errno. */
+int guard_check(struct agent *agent, size_t *ret_count);
+
 /* guard_begin_adopted - of a start: from what the map holds, whoever wrote it. */
 int guard_begin_adopted(struct agent *agent, const struct desired *draft,
 			struct guard_changes *ret_changes, struct error *error);
