@@ -33,6 +33,21 @@ static void hidden(void **context)
 	json_decref(input);
 }
 
+static void options_hidden(void **context)
+{
+	json_t *list = json_pack("[s,s,s,s,i]", "api_token=s3=cr3t", "image=debian", "token",
+				 "SSH_KEY=", 7);
+	json_t *right = json_pack("[s,s,s,s,i]", "api_token=***", "image=debian", "token",
+				  "SSH_KEY=***", 7);
+
+	(void)context;
+	secret_options_hide(list);
+	assert_true(json_equal(list, right));
+	secret_options_hide(NULL);
+	json_decref(list);
+	json_decref(right);
+}
+
 static struct state *state_with(const char *token, double target)
 {
 	struct state *state = state_new(&limits_small);
@@ -102,6 +117,7 @@ static void many(void **context)
 static const struct CMUnitTest cases[] = {
 	CASE(names, "control/secrets: a field is one by its name"),
 	CASE(hidden, "control/secrets: a provisioner's are hidden in what it says"),
+	CASE(options_hidden, "control/secrets: options are shown with the names of secrets only"),
 	CASE(options_untold, "control/secrets: a change tells that options changed, not to what"),
 	CASE(many, "control/journal: many changes at once are told in few lines"),
 };

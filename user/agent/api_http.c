@@ -23,6 +23,8 @@
 /* Bytes that only trickle hold a connection no longer than this. */
 #define REQUEST_MS  30000u
 #define HEADERS_MAX ((size_t)32 * 1024) /* memory of one connection, headers included */
+/* Of a listener that takes no changes: what is sent to it is not kept. */
+#define TCP_BODY_MAX ((size_t)4 * 1024)
 
 /* A connection, and when the request on it is to be over. */
 struct peer {
@@ -33,6 +35,7 @@ struct peer {
 
 struct http_server {
 	struct MHD_Daemon *daemon;
+	size_t body_max;
 	struct peer *peers;
 	struct http_streams streams;
 	uv_poll_t poll;
@@ -69,9 +72,9 @@ static struct http_peer peer_of(struct MHD_Connection *connection)
 	return (struct http_peer){true, peer.uid, peer.gid, (uint32_t)peer.pid};
 }
 
-static void upload_add(struct upload *upload, const char *bytes, size_t length)
+static void upload_add(struct upload *upload, size_t max, const char *bytes, size_t length)
 {
-	if (length > HTTP_BODY_MAX - upload->length) {
+	if (length > max - upload->length) {
 		upload->too_long = true;
 		return;
 	}
@@ -154,13 +157,15 @@ static enum MHD_Result request_handle(void *context, struct MHD_Connection *conn
 	}
 	if (*upload_size) {
 		if (!upload->too_long && !upload->no_memory)
-			upload_add(upload, upload_data, *upload_size);
+			upload_add(upload, server->body_max, upload_data, *upload_size);
 		*upload_size = 0;
 		return MHD_YES;
 	}
 	if (upload->too_long) {
 		response_error(&response, 413,
-			       "{\"error\": \"request body: above 4 MiB; send less\"}");
+			       server->body_max == HTTP_BODY_MAX
+				       ? "{\"error\": \"request body: above 4 MiB; send less\"}"
+				       : "{\"error\": \"request body: above 4 KiB; send none\"}");
 	} else if (upload->no_memory) {
 		response_error(&response, 500, "{\"error\": \"request body: out of memory\"}");
 	} else {
@@ -300,6 +305,14 @@ static void server_run(struct http_server *server)
 		uv_timer_stop(&server->timer);
 }
 
+/* A text would end at a NUL, and one name pass for another: it stays as it was written. */
+static size_t text_unescape(void *context, struct MHD_Connection *connection, char *text)
+{
+	(void)context;
+	(void)connection;
+	return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
+}
+
 static void mhd_log(void *context, const char *format, va_list arguments)
 {
 	char text[256];
@@ -311,14 +324,15 @@ static void mhd_log(void *context, const char *format, va_list arguments)
 }
 
 /* Takes over the listening socket, also on error. */
-static int server_new(uv_loop_t *loop, int listener, http_handler_fn handler, void *context,
-		      struct http_server **ret_server, struct error *error)
+static int server_new(uv_loop_t *loop, int listener, size_t body_max, http_handler_fn handler,
+		      void *context, struct http_server **ret_server, struct error *error)
 {
 	struct http_server *server = calloc(1, sizeof(*server));
 	const union MHD_DaemonInfo *info;
 
 	if (!server)
 		goto failed;
+	server->body_max = body_max;
 	server->handler = handler;
 	server->context = context;
 	server->daemon = MHD_start_daemon(
@@ -327,7 +341,9 @@ static int server_new(uv_loop_t *loop, int listener, http_handler_fn handler, vo
 		MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
 		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		HEADERS_MAX, MHD_OPTION_NOTIFY_COMPLETED, request_completed, server,
-		MHD_OPTION_NOTIFY_CONNECTION, connection_notified, server, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_CONNECTION, connection_notified, server,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, text_unescape, NULL,
+		MHD_OPTION_END);
 	if (!server->daemon)
 		goto failed;
 	info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -441,7 +457,7 @@ int http_server_new_unix(uv_loop_t *loop, const char *path, http_handler_fn hand
 		free(copy);
 		return fd;
 	}
-	err = server_new(loop, fd, handler, context, ret_server, error);
+	err = server_new(loop, fd, HTTP_BODY_MAX, handler, context, ret_server, error);
 	if (err) {
 		unlink(path);
 		free(copy);
@@ -517,7 +533,8 @@ int http_server_new_tcp(uv_loop_t *loop, const char *address, http_handler_fn ha
 {
 	int fd = tcp_listen(address, error);
 
-	return fd < 0 ? fd : server_new(loop, fd, handler, context, ret_server, error);
+	return fd < 0 ? fd
+		      : server_new(loop, fd, TCP_BODY_MAX, handler, context, ret_server, error);
 }
 
 static void server_closed(uv_handle_t *handle)

@@ -12,6 +12,7 @@
 #include "agent/scaler.h"
 #include "model/drain.h"
 #include "model/effect.h"
+#include "model/secret.h"
 #include "sluice/verdict.h"
 
 #define INTERFACES_MAX 256u
@@ -303,6 +304,8 @@ json_t *view_service(const struct agent *agent, const struct pool *pool)
 	char digest[20];
 
 	if (object) {
+		secret_options_hide(
+			json_object_get(json_object_get(object, "autoscale"), "options"));
 		snprintf(digest, sizeof(digest), "%016" PRIx64, facts.digest);
 		if (!json_object_get(object, "autoscale"))
 			json_object_set_new(object, "autoscale", json_null());

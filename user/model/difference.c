@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "model/secret.h"
 
 #define PATH_MAX_LENGTH 256
 
@@ -23,9 +26,15 @@ static bool same(const json_t *a, const json_t *b)
 	return a && b ? json_equal(a, b) : a == b;
 }
 
-static json_t *value_copy(const json_t *value)
+/* As it is shown: a provisioner's options without their secrets. */
+static json_t *value_copy(const json_t *value, const char *path)
 {
-	return value ? json_deep_copy(value) : json_null();
+	const char *last = strrchr(path, '.');
+	json_t *copy = value ? json_deep_copy(value) : json_null();
+
+	if (!strcmp(last ? last + 1 : path, "options"))
+		secret_options_hide(copy);
+	return copy;
 }
 
 static int field_add(json_t *list, const json_t *from, const json_t *to, const char *path)
@@ -34,8 +43,9 @@ static int field_add(json_t *list, const json_t *from, const json_t *to, const c
 		return 0;
 	if (json_is_object(from) || json_is_object(to))
 		return difference_add(list, from, to, path);
-	return json_array_append_new(list, json_pack("{ss,so,so}", "field", path, "from",
-						     value_copy(from), "to", value_copy(to)))
+	return json_array_append_new(list,
+				     json_pack("{ss,so,so}", "field", path, "from",
+					       value_copy(from, path), "to", value_copy(to, path)))
 		       ? -ENOMEM
 		       : 0;
 }

@@ -2,6 +2,7 @@
 /* Secrets told by the names of their fields, and kept out of texts that are shown. */
 #include "model/secret.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -55,4 +56,30 @@ static void values_hide(char *text, const json_t *value, bool secret)
 void secret_hide(char *text, const json_t *object)
 {
 	values_hide(text, object, false);
+}
+
+static bool option_is_secret(const char *option, size_t name_length)
+{
+	char *name = strndup(option, name_length);
+	/* Without memory to tell it is one. */
+	bool secret = !name || secret_named(name);
+
+	free(name);
+	return secret;
+}
+
+void secret_options_hide(json_t *list)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+	{
+		const char *option = json_string_value(item);
+		size_t length = option ? strcspn(option, "=") : 0;
+
+		if (option && option[length] && option_is_secret(option, length))
+			json_array_set_new(list, i,
+					   json_sprintf("%.*s=" SECRET_SHOWN, (int)length, option));
+	}
 }

@@ -18,4 +18,10 @@ bool secret_named(const char *name);
  */
 void secret_hide(char *text, const json_t *object);
 
+/*
+ * secret_options_hide - the same in a list of options as a config has them, "name=value": of those
+ * that are secrets "name=***" stays. What is no such list is left as it is.
+ */
+void secret_options_hide(json_t *list);
+
 #endif
