@@ -101,6 +101,30 @@ def damaged(context):
         assert weight_of(lab) == 7
 
 
+@case("control/journal: in a folder that cannot be written nobody is told to remove it")
+def read_only(context):
+    with open_lab(context) as lab:
+        folder = lab.path("state")
+        os.mkdir(folder)
+        execute("mount", "-t", "tmpfs", "-o", "size=1m", "sluice-state", folder)
+        try:
+            start(lab, [service(lab, backends=backends(lab, 1))])
+            weight_set(lab, 7)
+            assert lab.agent.stop() == 0
+            execute("mount", "-o", "remount,ro", folder)
+            done = lab.lb.run(lab.sluiced, "--config", lab.agent.config, check=False)
+            last = done.stderr.strip().splitlines()[-1]
+            assert done.returncode == 1 and "Read-only file system" in last, last
+            assert "not damaged" in last and "--cleanup" not in last, last
+            assert fetch(lab.client, url()).stdout == "web-1\n"
+            execute("mount", "-o", "remount,rw", folder)
+            lab.start_agent(lab.agent.config)
+            assert weight_of(lab) == 7
+            assert lab.agent.stop() == 0
+        finally:
+            execute("umount", "-l", folder)
+
+
 @case("control/journal: a torn tail is cut at the start, and what was acknowledged is there")
 def torn(context):
     with open_lab(context) as lab:

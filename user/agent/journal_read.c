@@ -135,6 +135,9 @@ static int file_take(struct journal *journal, struct error *error)
 	code = records_read(&reading, bytes, length, &end, error);
 	desired_image_clear(&reading.image);
 	free(bytes);
+	/* Whatever is wrong with what it says: it is damaged. */
+	if (code && code != -ENOMEM)
+		return -EINVAL;
 	return code ? code : tail_open(journal, end, (off_t)length, error);
 }
 
@@ -148,10 +151,16 @@ int journal_read(struct journal *journal, struct error *error)
 		return code == -ENOENT ? 0 : code;
 	}
 	code = file_take(journal, &cause);
-	if (code)
+	/* Only what is damaged is worth starting anew for. */
+	if (code == -EINVAL)
 		error_set(error, code,
 			  "journal %s: %s; put back a copy of it, or start anew: remove it and "
 			  "run `sluiced --cleanup` (until then forwarding goes on)",
+			  journal->path, cause.text);
+	else if (code)
+		error_set(error, code,
+			  "journal %s: %s; see to its folder and its disk, the journal itself is "
+			  "not damaged (until then forwarding goes on)",
 			  journal->path, cause.text);
 	return code;
 }
