@@ -235,6 +235,7 @@ fuzz: setup
 bench: setup
 	$(Q)$(submake) all $(BUILD)/sluice-bench
 	$(Q)$(BUILD)/sluice-bench $(BUILD)/bench.json
+	$(Q)SLUICE_BUILD=$(BUILD) tools/bench/plane.py --idle 30 $(BUILD)/bench.json
 
 ## lint: formatting, static analysis, spelling and the include arrows
 lint:
@@ -277,8 +278,9 @@ install: all man
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|' tools/systemd/sluiced.service \
 		>$(INSTALL_ROOT)/lib/systemd/system/sluiced.service
 
-## uninstall: remove what install put there
+## uninstall: stop the agent, detach every interface, and remove what install put there
 uninstall:
+	$(Q)$(if $(DESTDIR),,tools/uninstall $(PREFIX)/sbin/sluiced)
 	$(Q)rm -f $(addprefix $(INSTALL_ROOT)/,sbin/sluiced bin/sluice share/man/man8/sluice.8 \
 		share/man/man8/sluiced.8 share/man/man5/sluice.yaml.5 \
 		$(addprefix share/,$(COMPLETIONS)) lib/systemd/system/sluiced.service)

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 
-from lib.cases import case
+from lib.cases import ROOT, case
 from lib.world import (VIP, LabError, Load, all_answered, backend, backends, fetch, no_drops,
                        open_lab, service, start, under_load, url, verdicts, wait_for,
                        wait_reachable)
@@ -227,6 +227,24 @@ def cleanup(context):
         lab.agent.stop()
         assert fetch(lab.client, url()).stdout == "web-1\n"
         lab.lb.run(lab.sluiced, "--config", lab.agent.config, "--cleanup")
+        assert not os.path.exists(lab.pin_dir)
+        assert "prog/xdp" not in lab.lb.run("ip", "link", "show", "eth0").stdout
+        lab.client.run("ping", "-n", "-c", "1", "-W", "10", lab.lb.address())
+
+
+@case("control/uninstall takes all off the host with one command, and names what it leaves; with an "
+      "agent running it removes nothing")
+def uninstall(context):
+    with open_lab(context) as lab:
+        start(lab, [service(lab, backends=backends(lab, 1))])
+        words = os.path.join(ROOT, "tools", "uninstall"), lab.sluiced, lab.agent.config
+        done = lab.lb.run(*words, check=False)
+        assert done.returncode == 1 and "nothing is removed; stop sluiced" in done.stderr, done
+        assert fetch(lab.client, url()).stdout == "web-1\n" and os.path.exists(lab.pin_dir)
+        lab.agent.stop()
+        done = lab.lb.run(*words)
+        assert done.stdout.splitlines() == [f"left behind: {lab.agent.config}",
+                                            f"left behind: {lab.path('state')}"], done
         assert not os.path.exists(lab.pin_dir)
         assert "prog/xdp" not in lab.lb.run("ip", "link", "show", "eth0").stdout
         lab.client.run("ping", "-n", "-c", "1", "-W", "10", lab.lb.address())

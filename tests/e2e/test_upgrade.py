@@ -7,8 +7,8 @@ import os
 import signal
 
 from lib.cases import case
-from lib.world import (LabError, backends, execute, open_lab, service, under_load, verdicts,
-                       wait_for, wait_reachable)
+from lib.world import (VIP, LabError, backends, execute, open_lab, serve_udp, service, udp_kept,
+                       under_load, verdicts, wait_for, wait_reachable)
 
 PLACES = {"services": 2, "backends": 48, "slots": 65536}
 
@@ -117,6 +117,31 @@ def older_layout(context):
                 wait_reachable(lab)
                 assert "in force" in log_since(lab, size), log_since(lab, size)
                 watch.check(load)
+
+
+@case("control/restarts under load, with changes of the limits among them: no packet is lost, no "
+      "flow moves")
+def many_restarts(context):
+    with open_lab(context) as lab:
+        nodes = backends(lab, 3)
+        for node in nodes:
+            serve_udp(node, VIP[4], 5300)
+        both = [service(lab, backends=nodes),
+                service(lab, "echo", backends=nodes, protocol="udp", port=5300)]
+        sizes = {}, {"flows": 131072}, {"flows": 32768, "backends": 256}
+        configs = [lab.write_config(both, f"{number}.yaml", limits=limits)
+                   for number, limits in enumerate(sizes)]
+        lab.start_agent(configs[0])
+        wait_reachable(lab)
+        wait_reachable(lab, "echo")
+        with flows_by_entries(lab) as (load, watch), udp_kept(lab.client, VIP[4], 5300, 20) as udp:
+            for turn in range(1, (200 if context.soak else 10) + 1):
+                lab.agent.stop(signal.SIGKILL if turn % 3 == 0 else signal.SIGTERM)
+                lab.start_agent(configs[turn // 4 % len(configs)])
+                assert udp.poll() is None, f"restart {turn}: {udp.stderr.read()}"
+                if turn % 5 == 0:
+                    watch.check(load)
+                    context.log(f"{turn} restarts")
 
 
 class Traced:

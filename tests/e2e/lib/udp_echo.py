@@ -3,11 +3,14 @@
 
     udp_echo.py serve ADDRESS PORT NAME
     udp_echo.py ask ADDRESS PORT SOCKETS PACKETS    prints {"answers": {NAME: N}, "moved": N}
+    udp_echo.py keep ADDRESS PORT SOCKETS           the same
 
-`ask` sends PACKETS packets from each of SOCKETS sockets, one after the other's answer; "moved"
-counts the sockets that more than one server has answered.
+`ask` sends PACKETS packets from each of SOCKETS sockets, one after the other's answer, `keep` until
+its standard input ends. "moved" counts the sockets that more than one server has answered. Nobody
+sends a packet again: one that is lost, there or back, ends it with status 1.
 """
 
+import itertools
 import json
 import select
 import socket
@@ -31,10 +34,14 @@ def serve(address, port, name):
         server.sendto(name.encode() + b" " + packet, client)
 
 
-def ask(address, port, socket_count, packet_count):
+def input_ended():
+    return bool(select.select([sys.stdin], [], [], 0)[0])
+
+
+def ask(address, port, socket_count, numbers):
     sockets = [bind_or_connect("connect", address, port) for _ in range(socket_count)]
     answers, names = {}, {one: set() for one in sockets}
-    for number in range(packet_count):
+    for number in numbers:
         text = str(number).encode()
         waiting = set(sockets)
         for one in sockets:
@@ -54,5 +61,8 @@ def ask(address, port, socket_count, packet_count):
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
         serve(sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    elif sys.argv[1] == "ask":
+        ask(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), range(int(sys.argv[5])))
     else:
-        ask(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))
+        ask(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]),
+            itertools.takewhile(lambda _: not input_ended(), itertools.count()))

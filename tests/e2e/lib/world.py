@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import subprocess
 import sys
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
@@ -95,6 +96,18 @@ def under_load(lab, rate=300, held=20, held_ms=50):
     load.wait_answers(rate)
     all_answered(load.finish())
     no_drops(lab)
+
+
+@contextlib.contextmanager
+def udp_kept(node, vip, port, sockets):
+    """Packets from so many sockets, around the block: each one is answered, and no flow moves."""
+    process = node.spawn("/usr/bin/python3", UDP_ECHO, "keep", vip, port, sockets, text=True,
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    yield process
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    totals = json.loads(out)
+    assert totals["moved"] == 0 and totals["answers"], totals
 
 
 def ask_udp(node, vip, port, sockets, packets):
