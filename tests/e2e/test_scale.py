@@ -123,6 +123,46 @@ def scale_paused(context):
         wait_pool(lab, 3)
 
 
+@case("autoscale/standby: kept beside the pool, woken before anything is created")
+def standby(context):
+    with open_lab(context) as lab:
+        lab.start_agent(lab.write_config([service(lab, autoscale=autoscale(lab, standby=1))]))
+        wait_for("one active, one drained beside it",
+                 lambda: states(lab) == ["active", "drained"], 60)
+        spare = next(one["name"] for one in lab.service("web")["backends"]
+                     if one["state"] == "drained")
+        lab.sluice("scale", "set", "web", "--min", "2")
+        wait_for("the standby is at work", lambda: next(
+            one["state"] for one in lab.service("web")["backends"]
+            if one["name"] == spare) == "active", 30)
+        wait_for("the standby is filled up again",
+                 lambda: states(lab) == ["active", "active", "drained"], 60)
+
+
+@case("autoscale/dry run: it decides and says so, and does nothing")
+def dry_run(context):
+    with open_lab(context) as lab:
+        lab.start_agent(lab.write_config([service(lab, autoscale=autoscale(
+            lab, min=2, dry_run=True))]))
+        wait_for("it says what it would do", lambda: ": create 2 (dry run)" in lab.api(
+            "GET", "/v1/scale/web")["text"])
+        assert states(lab) == [], states(lab)
+        assert not created(lab)
+
+
+@case("autoscale/none: a pool of min 0 goes down to none, and up again at the first packet")
+def down_to_none(context):
+    with open_lab(context) as lab:
+        lab.start_agent(lab.write_config([service(lab, autoscale=autoscale(lab, min=0))]))
+        wait_for("nothing is needed", lambda: lab.api("GET", "/v1/scale/web")["why"] == "steady")
+        assert states(lab) == [], states(lab)
+        load = Load(lab.client, VIP[4])
+        load.rate(5)
+        wait_pool(lab, 1)
+        load.wait_answers(5)
+        load.finish()
+
+
 @case("e2e/the agent killed while backends are created: none is lost, none is left over")
 def killed_while_creating(context):
     with open_lab(context) as lab:

@@ -120,9 +120,11 @@ static void service_defaults(void **context)
 	assert_int_equal(scale->min, 1);
 	assert_int_equal(scale->max, 8);
 	assert_int_equal(scale->step_down, 1);
-	assert_int_equal(scale->creating_max, 2);
-	assert_int_equal(scale->hold_ms, 30000);
-	assert_int_equal(scale->drain_ms, 30000);
+	assert_int_equal(scale->creating_max, 16);
+	assert_int_equal(scale->hold_ms, 300000);
+	assert_int_equal(scale->hold_max_ms, 2400000);
+	assert_int_equal(scale->drain_ms, 600000);
+	assert_true(scale->trend && !scale->learn && !scale->seasonal && !scale->dry_run);
 	assert_int_equal(scale->call_timeout_ms, 60000);
 	assert_false(scale->paused);
 	config_free(config);
@@ -130,25 +132,27 @@ static void service_defaults(void **context)
 
 static void every_field(void **context)
 {
-	struct config *config =
-		parse("agent: {pin_dir: /p, socket: /s, state_dir: /d, metrics: '', owner: o-1, "
-		      "seed: 9223372036854775807}\n"
-		      "limits: {services: 1, backends: 1048576, slots: 10000, flows: 8}\n"
-		      "timeouts: {closing_ms: 1000, probation_ms: 2000, tcp_idle_ms: 3000, "
-		      "udp_idle_ms: 4000}\n"
-		      "icmp: {echo: pass, echo_rate: 1, error_rate: 1000000}\n"
-		      "tunnel: {gue_port: 65535, source_prefix4: 198.18.0.0/15, source_prefix6: "
-		      "'fd00:1:2:3::/64'}\n"
-		      "interfaces: [{name: eth0}, {name: eth1, mode: generic}]\n"
-		      "services:\n"
-		      "- {name: dns.a-1, vip: '2001:db8::53', protocol: udp, port: any, mode: ipip,"
-		      " tracking: full, affinity: source_port, scheduler: least_flows, empty: pass,"
-		      " unknown_port: pass, quic: true, quic_id_length: 15, quic_id_offset: 5,"
-		      " quic_id_config: 6, grace_ms: 0, drain_ms: 1, backends_max: 3,"
-		      " backends: [{name: b, address: '2001:db8::1', port: 5353, weight: 0}],"
-		      " autoscale: {provisioner: /x, options: [a=b, c==d, e=], signal: bytes,"
-		      " target: 0.5, min: 2, max: 3, step_down: 4, creating_max: 5, hold_ms: 6,"
-		      " drain_ms: 7, call_timeout_ms: 800, paused: true}}\n");
+	struct config *config = parse(
+		"agent: {pin_dir: /p, socket: /s, state_dir: /d, metrics: '', owner: o-1, "
+		"seed: 9223372036854775807}\n"
+		"limits: {services: 1, backends: 1048576, slots: 10000, flows: 8}\n"
+		"timeouts: {closing_ms: 1000, probation_ms: 2000, tcp_idle_ms: 3000, "
+		"udp_idle_ms: 4000}\n"
+		"icmp: {echo: pass, echo_rate: 1, error_rate: 1000000}\n"
+		"tunnel: {gue_port: 65535, source_prefix4: 198.18.0.0/15, source_prefix6: "
+		"'fd00:1:2:3::/64'}\n"
+		"interfaces: [{name: eth0}, {name: eth1, mode: generic}]\n"
+		"services:\n"
+		"- {name: dns.a-1, vip: '2001:db8::53', protocol: udp, port: any, mode: ipip,"
+		" tracking: full, affinity: source_port, scheduler: least_flows, empty: pass,"
+		" unknown_port: pass, quic: true, quic_id_length: 15, quic_id_offset: 5,"
+		" quic_id_config: 6, grace_ms: 0, drain_ms: 1, backends_max: 3,"
+		" backends: [{name: b, address: '2001:db8::1', port: 5353, weight: 0}],"
+		" autoscale: {provisioner: /x, options: [a=b, c==d, e=], signal: bytes,"
+		" target: 0.5, targets: {cpu: 70, live_flows: 9}, min: 2, max: 3, standby: 0,"
+		" schedule: [0 8 * * 1-5 10h 3], step_down: 4, creating_max: 5, hold_ms: 6,"
+		" hold_max_ms: 8, drain_ms: 7, call_timeout_ms: 800, unhealthy_max: 9,"
+		" trend: false, learn: true, seasonal: true, paused: true, dry_run: true}}\n");
 	const struct service_config *service = &config->services[0];
 	const struct autoscale_config *scale = service->autoscale;
 
@@ -477,8 +481,25 @@ static void wrong_autoscale(void **context)
 		{SCALE "      target: nan\n",
 		 "c.yaml:8:7: target 'nan' is not a number above 0; give the load of one backend "
 		 "in units of the signal a second"},
-		{SCALE "      target: 5\n      signal: cpu\n",
-		 "c.yaml:9:7: signal 'cpu' is not known; use packets, new_flows or bytes"},
+		{SCALE "      target: 5\n      signal: cpus\n",
+		 "c.yaml:9:7: signal 'cpus' is not known; did you mean cpu? (packets, new_flows, bytes, "
+		 "live_flows, cpu, memory or custom)"},
+		{SCALE "      target: 5\n      targets: {cpu: -1}\n",
+		 "c.yaml:9:17: cpu '-1' is not a number above 0; give what one backend of the "
+		 "pool is to have of it"},
+		{SCALE "      target: 5\n      targets: {packets: 1}\n",
+		 "c.yaml:9:17: packets is the signal, whose target is 'target'; leave it out here"},
+		{SCALE "      target: 5\n      schedule:\n        - 0 8 * * 9 10h 6\n",
+		 "c.yaml:10:11: '0 8 * * 9 10h 6' is not of the form 'MINUTE HOUR DAY MONTH WEEKDAY "
+		 "DURATION MIN'; write for instance '0 8 * * 1-5 10h 6'"},
+		{SCALE "      target: 5\n      schedule:\n        - 0 8 * * 1 10h 9\n",
+		 "c.yaml:10:11: its minimum 9 is above max 8; lower it or raise max"},
+		{SCALE "      target: 5\n      standby: 121\n",
+		 "c.yaml:9:7: standby 121 and max 8 together are more than backends_max 128; raise "
+		 "backends_max"},
+		{SCALE "      target: 5\n      hold_max_ms: 1\n",
+		 "c.yaml:9:7: hold_max_ms is below hold_ms; raise it, or set both alike for a hold "
+		 "that never grows"},
 		{SCALE "      target: 5\n      min: 9\n",
 		 "c.yaml:9:7: min 9 is above max 8; lower min or raise max"},
 		{SCALE "      target: 5\n      min: 3\n      max: 2\n",

@@ -113,6 +113,7 @@ static inline void web_make(struct web *web)
 			  .max = 4,
 			  .step_down = 1,
 			  .creating_max = 1,
+			  .unhealthy_max = 50,
 			  .call_timeout_ms = 1000},
 		.service = service_make("web", "192.0.2.80", 80, 8),
 		.config = {.limits = limits_small},

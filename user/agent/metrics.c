@@ -315,8 +315,8 @@ static double scale_value(const struct pool *pool, const struct scaler_facts *fa
 {
 	const struct autoscale_config *config = pool->service->autoscale;
 	const double values[] = {
-		facts->input.demand, facts->output.need, config->min,
-		config->max,         config->target,     config->paused,
+		facts->output.demand, facts->output.need, config->min,
+		config->max,          config->target,     config->paused,
 	};
 
 	return values[metric];

@@ -15,7 +15,8 @@
 #define IDLE_MS      1000 /* without a live flow for so long, a drain is over */
 #define NAME_ROOM    (2 * NAME_MAX_LENGTH + 16)
 
-const char *const scaler_action_names[] = {"undrain", "create", "drain", "delete", NULL};
+const char *const scaler_action_names[] = {"undrain", "create", "drain", "delete",
+					   "wake",    "park",   NULL};
 const char *const scaler_verb_names[] = {"create", "delete", "list", "capabilities", NULL};
 
 struct scaled *scaled_find(const struct scaler *scaler, const char *service)
@@ -89,87 +90,6 @@ int scaler_change(struct scaler *scaler, const struct change_cause *cause, agent
 	return err;
 }
 
-/* ------------------------------------------------------------------ demand */
-
-static uint64_t signal_value(const struct agent *agent, enum scale_signal signal, uint32_t backend)
-{
-	struct counter counter;
-
-	dataplane_backend_counter(agent->dataplane, backend, &counter);
-	switch (signal) {
-	case SIGNAL_NEW_FLOWS:
-		return counter.new_flows;
-	case SIGNAL_BYTES:
-		return counter.bytes;
-	case SIGNAL_PACKETS:
-	default:
-		return counter.packets;
-	}
-}
-
-/* The first reading of a backend is only where counting starts from. */
-static void demand_read(struct scaled *scaled, const struct pool *pool)
-{
-	const struct agent *agent = scaled->scaler->agent;
-	enum scale_signal signal = pool->service->autoscale->signal;
-
-	for (size_t i = 0; i < pool->backend_count; i++) {
-		const struct pool_backend *backend = &pool->backends[i];
-		uint32_t id = agent_backend_id(pool, backend);
-		struct sample *sample;
-		uint64_t value;
-
-		if (backend->number >= scaled->sample_count)
-			continue;
-		sample = &scaled->samples[backend->number];
-		value = signal_value(agent, signal, id);
-		if (sample->backend != id)
-			*sample = (struct sample){.backend = id};
-		if (sample->known && value >= sample->value)
-			scaled->sum += (double)(value - sample->value);
-		else if (sample->known)
-			scaled->sum_broken = true;
-		sample->known = sample->there = true;
-		sample->value = value;
-	}
-	for (uint32_t i = 0; i < scaled->sample_count; i++) {
-		if (!scaled->samples[i].there)
-			scaled->samples[i] = (struct sample){0};
-		scaled->samples[i].there = false;
-	}
-}
-
-static void input_make(struct scaled *scaled, const struct pool *pool, uint64_t now_ms)
-{
-	struct autoscale_input *input = &scaled->facts.input;
-	uint64_t elapsed_ms = now_ms - scaled->sum_since_ms;
-
-	*input = (struct autoscale_input){
-		.now_ms = now_ms,
-		.fresh = !scaled->sum_broken && elapsed_ms > 0,
-		.failed_in_a_row = scaled->failed_in_a_row,
-		.last_failure_ms = scaled->last_failure_ms,
-	};
-	if (input->fresh)
-		input->demand = scaled->sum * 1000 / (double)elapsed_ms;
-	for (size_t i = 0; i < pool->backend_count; i++) {
-		const struct pool_backend *backend = &pool->backends[i];
-		bool created = backend->origin == ORIGIN_AUTOSCALE;
-
-		/* A failed one counts until it is deleted, so that failures cannot pile up. */
-		input->active += backend_weight(backend) > 0;
-		input->provisioning +=
-			backend->life == LIFE_PROVISIONING ||
-			(backend->life == LIFE_WARMING && !backend_weight(backend)) ||
-			(created && backend->life == LIFE_FAILED);
-		input->draining += created && backend->life == LIFE_DRAINING;
-		input->deleting += backend->life == LIFE_DELETING;
-	}
-	scaled->sum = 0;
-	scaled->sum_broken = false;
-	scaled->sum_since_ms = now_ms;
-}
-
 /* ------------------------------------------------------------------ actions */
 
 static int edit_undrain(struct desired *draft, void *context, struct error *error)
@@ -192,6 +112,13 @@ static int edit_deleting(struct desired *draft, void *context, struct error *err
 	const struct backend_change *change = context;
 
 	return state_backend_deleting(draft->state, change->service, change->name, error);
+}
+
+static int edit_park(struct desired *draft, void *context, struct error *error)
+{
+	const struct backend_change *change = context;
+
+	return state_backend_drained(draft->state, change->service, change->name, error);
 }
 
 static bool orphan_named(const struct desired *desired, const char *name)
@@ -239,6 +166,23 @@ static const struct pool_backend *undrain_choose(const struct pool *pool)
 	return best;
 }
 
+/* The standby: those that drained, and are kept. */
+static const struct pool_backend *standby_choose(const struct pool *pool, uint32_t *ret_count)
+{
+	const struct pool_backend *found = NULL;
+
+	*ret_count = 0;
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct pool_backend *backend = &pool->backends[i];
+
+		if (backend->origin != ORIGIN_AUTOSCALE || backend->life != LIFE_DRAINED)
+			continue;
+		found = backend;
+		++*ret_count;
+	}
+	return found;
+}
+
 /* The one with the fewest live flows; of equals the newest. */
 static const struct pool_backend *drain_choose(const struct agent *agent, const struct pool *pool)
 {
@@ -264,6 +208,7 @@ static int action_take(struct scaled *scaled, enum scaler_action action, uint64_
 	const struct pool_backend *backend = NULL;
 	agent_edit_fn edit = edit_intend;
 	struct change_cause cause;
+	uint32_t standby;
 	char *name;
 	int err;
 
@@ -271,11 +216,12 @@ static int action_take(struct scaled *scaled, enum scaler_action action, uint64_
 		name = strdup(scaler->agent->config->owner);
 	} else {
 		backend = action == SCALER_UNDRAIN ? undrain_choose(pool)
+			  : action == SCALER_WAKE  ? standby_choose(pool, &standby)
 						   : drain_choose(scaler->agent, pool);
 		if (!backend)
 			return -ENOENT;
 		name = strdup(backend->name);
-		edit = action == SCALER_UNDRAIN ? edit_undrain : edit_drain;
+		edit = action == SCALER_DRAIN ? edit_drain : edit_undrain;
 		change.deadline_ms = clock_wall_ms() + drain_ms;
 	}
 	if (!name)
@@ -306,13 +252,17 @@ static void scaled_step(struct scaled *scaled, const struct pool *pool, uint64_t
 {
 	const struct autoscale_output *output = &scaled->facts.output;
 	uint64_t drain_ms = pool->service->autoscale->drain_ms;
+	bool dry_run = pool->service->autoscale->dry_run;
 
 	input_make(scaled, pool, now_ms);
 	autoscale_step(&scaled->memory, pool->service->autoscale, &scaled->facts.input,
 		       &scaled->facts.output);
 	scaled->facts.decided = true;
+	if (dry_run)
+		return;
 	/* The first action replaces the state that pool points into. */
 	actions_take(scaled, SCALER_UNDRAIN, output->undrain, 0);
+	actions_take(scaled, SCALER_WAKE, output->wake, 0);
 	if (scaled_may_create(scaled))
 		actions_take(scaled, SCALER_CREATE, output->create, 0);
 	actions_take(scaled, SCALER_DRAIN, output->drain, drain_ms);
@@ -351,42 +301,54 @@ static bool drain_over(struct scaled *scaled, const struct pool *pool,
 	return now_ms - sample->idle_since_ms >= IDLE_MS;
 }
 
+/* Takes a backend out of the tables: to be deleted, or to be kept as standby. */
+static bool backend_leave(struct scaled *scaled, const struct pool_backend *backend,
+			  enum scaler_action action, const char *why)
+{
+	struct backend_change change = {.service = scaled->service, .name = strdup(backend->name)};
+	struct change_cause cause = cause_make(
+		CAUSE_AUTOSCALER, "%s %s: %s, %u live flows left", scaler_action_names[action],
+		backend->name, why, agent_live(scaled->scaler->agent, pool_now(scaled), backend));
+	int err = change.name ? scaler_change(scaled->scaler, &cause,
+					      action == SCALER_PARK ? edit_park : edit_deleting,
+					      &change)
+			      : -ENOMEM;
+
+	if (!err) {
+		log_info("service %s: %s", scaled->service, cause.why);
+		scaled->facts.actions[action]++;
+	}
+	free((char *)(uintptr_t)change.name);
+	return !err;
+}
+
 /* Moves one backend on whose drain is over. Returns whether there was one. */
 static bool drain_finish(struct scaled *scaled, uint64_t now_ms)
 {
 	const struct pool *pool = pool_now(scaled);
-	struct backend_change change = {.service = scaled->service};
-	struct change_cause cause = {0};
-	char *name = NULL;
-	int err;
+	const struct pool_backend *over = NULL, *standby;
+	uint32_t kept;
 
-	for (size_t i = 0; i < pool->backend_count && !name; i++) {
+	for (size_t i = 0; i < pool->backend_count && !over; i++) {
 		const struct pool_backend *backend = &pool->backends[i];
 
 		if (backend->origin != ORIGIN_AUTOSCALE)
 			continue;
-		if (backend->life != LIFE_DRAINING) {
-			if (backend->number < scaled->sample_count)
-				scaled->samples[backend->number].draining = false;
-			continue;
+		if (backend->life == LIFE_DRAINING) {
+			if (drain_over(scaled, pool, backend, now_ms))
+				over = backend;
+		} else if (backend->number < scaled->sample_count) {
+			scaled->samples[backend->number].draining = false;
 		}
-		if (!drain_over(scaled, pool, backend, now_ms))
-			continue;
-		log_info("service %s: delete %s: drained, %u live flows left", scaled->service,
-			 backend->name, agent_live(scaled->scaler->agent, pool, backend));
-		cause = cause_make(CAUSE_AUTOSCALER, "delete %s: drained, %u live flows left",
-				   backend->name, agent_live(scaled->scaler->agent, pool, backend));
-		name = strdup(backend->name);
 	}
-	if (!name)
+	standby = standby_choose(pool, &kept);
+	if (kept > pool->service->autoscale->standby)
+		return backend_leave(scaled, standby, SCALER_DELETE, "more than the standby");
+	if (!over)
 		return false;
-	change.name = name;
-	err = scaler_change(scaled->scaler, &cause, edit_deleting, &change);
-	free(name);
-	if (err)
-		return false;
-	scaled->facts.actions[SCALER_DELETE]++;
-	return true;
+	return backend_leave(scaled, over,
+			     kept < pool->service->autoscale->standby ? SCALER_PARK : SCALER_DELETE,
+			     "drained");
 }
 
 /* ------------------------------------------------------------------ the loop */

@@ -18,6 +18,8 @@ enum scaler_action {
 	SCALER_CREATE,
 	SCALER_DRAIN,
 	SCALER_DELETE,
+	SCALER_WAKE, /* from the standby */
+	SCALER_PARK, /* to it, after a drain */
 	SCALER_ACTIONS,
 };
 extern const char *const scaler_action_names[];

@@ -113,12 +113,15 @@ static void job_problem(struct job *job, const char *message)
 			    message);
 }
 
-static void creation_failed(struct job *job)
+static void creation_failed(struct job *job, bool quota)
 {
 	struct scaled *scaled = scaled_find(job->scaler, job->service);
 
 	if (!scaled)
 		return;
+	if (quota != scaled->quota)
+		scaled->failed_in_a_row = 0;
+	scaled->quota = quota;
 	scaled->failed_in_a_row++;
 	scaled->last_failure_ms = clock_monotonic_ms();
 }
@@ -167,7 +170,7 @@ static void create_succeeded(struct job *job, const json_t *answer)
 			 "provisioner %.256s: its answer to create %s: %s", target.provisioner,
 			 job->name, wrong);
 		job_problem(job, message);
-		creation_failed(job);
+		creation_failed(job, false);
 		creation_give_up(job);
 		return;
 	}
@@ -188,18 +191,18 @@ static void create_done(struct job *job, const struct provisioner_result *result
 	case PROVISIONER_RETRY:
 	case PROVISIONER_MISSING:
 		job_problem(job, result->message);
-		creation_failed(job);
+		creation_failed(job, false);
 		job_retry(job, autoscale_backoff_ms(++job->failures));
 		return;
 	case PROVISIONER_CONFLICT:
 		/* Somebody else's: it is not for us to delete. */
 		job_problem(job, result->message);
-		creation_failed(job);
+		creation_failed(job, false);
 		job_gone(job);
 		return;
 	default:
 		job_problem(job, result->message);
-		creation_failed(job);
+		creation_failed(job, result->outcome == PROVISIONER_QUOTA);
 		creation_give_up(job);
 	}
 }
@@ -262,6 +265,7 @@ static struct job *job_new(struct scaler *scaler, const char *service, const cha
 	job->service = service ? strdup(service) : NULL;
 	job->name = strdup(name);
 	job->verb = verb;
+	job->begun_ms = clock_monotonic_ms();
 	if (!job->name || (service && !job->service)) {
 		job_free(job);
 		return NULL;
@@ -383,6 +387,14 @@ static int edit_created_reachable(struct desired *draft, void *context, struct e
 				 : "no answer yet");
 }
 
+static void creation_timed(struct scaled *scaled, uint64_t took_ms)
+{
+	scaled->failed_in_a_row = 0;
+	scaled->quota = false;
+	scaled->provision_ms =
+		scaled->provision_ms ? (scaled->provision_ms * 3 + took_ms) / 4 : took_ms;
+}
+
 static void created_finish(struct job *job, uint64_t now_ms)
 {
 	struct backend_change change = {
@@ -404,7 +416,7 @@ static void created_finish(struct job *job, uint64_t now_ms)
 		log_info("service %s: created %s", job->service, job->name);
 		scaled_problem(scaled, SCALER_VERB_CREATE, "");
 		if (scaled)
-			scaled->failed_in_a_row = 0;
+			creation_timed(scaled, now_ms - job->begun_ms);
 		return;
 	}
 	if (err == -EAGAIN && target_find(job, &target) &&
@@ -413,7 +425,7 @@ static void created_finish(struct job *job, uint64_t now_ms)
 		return;
 	}
 	job_problem(job, error.text);
-	creation_failed(job);
+	creation_failed(job, false);
 	creation_give_up(job);
 }
 

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of the scaler share: the decisions (scaler.c), the calls (scaler_jobs.c), and what
- * a provisioner can do (scaler_capabilities.c).
+ * What the files of the scaler share: what is read (scaler_demand.c), the decisions (scaler.c), the
+ * calls (scaler_jobs.c), and what a provisioner can do (scaler_capabilities.c).
  */
 #ifndef AGENT_SCALER_PRIVATE_H
 #define AGENT_SCALER_PRIVATE_H
 
 #include "agent/scaler.h"
 
+/* Signals that counters give; they are the first ones. */
+#define SCALED_RATES (SIGNAL_BYTES + 1)
+
 /* What is remembered about a backend between two readings, by its number in the pool. */
 struct sample {
 	bool there; /* seen at this reading */
 	bool known;
-	uint32_t backend;       /* index in map "backends": another one, another counter */
-	uint64_t value;         /* of the signal's counter */
-	bool draining;          /* at the last look */
-	uint64_t drain_passes;  /* sweeper_passes() when the drain was first seen */
-	uint64_t idle_since_ms; /* since when it has had no live flow; 0 = it has */
+	uint32_t backend;              /* index in map "backends": another one, another counter */
+	uint64_t values[SCALED_RATES]; /* of the counters */
+	bool draining;                 /* at the last look */
+	uint64_t drain_passes;         /* sweeper_passes() when the drain was first seen */
+	uint64_t idle_since_ms;        /* since when it has had no live flow; 0 = it has */
 };
 
 /* The question what a provisioner can do, and who is asked. */
@@ -37,11 +40,15 @@ struct scaled {
 	struct autoscale_memory memory;
 	struct sample *samples;
 	uint32_t sample_count;
-	double sum;      /* of the signal since sum_since_ms */
-	bool sum_broken; /* a counter ran backwards */
+	double sums[SCALED_RATES]; /* since sum_since_ms */
+	bool sum_broken;           /* a counter ran backwards */
 	uint64_t sum_since_ms;
+	uint64_t service_packets;
+	bool service_known; /* service_packets is a reading */
 	uint32_t failed_in_a_row;
 	uint64_t last_failure_ms;
+	bool quota;            /* the last failure: there is no more to be had */
+	uint64_t provision_ms; /* that creations take, lately; 0 = not known yet */
 	struct ask ask;
 	struct provisioner_call *list;
 	bool listed;
@@ -61,6 +68,7 @@ struct job {
 	struct provisioner_call *call;
 	uint64_t retry_at_ms;
 	uint32_t failures;
+	uint64_t begun_ms;
 	bool created; /* it can serve; its next hop is waited for */
 	uint64_t created_at_ms;
 	struct ip address;
@@ -92,6 +100,10 @@ struct backend_change {
 };
 int scaler_change(struct scaler *scaler, const struct change_cause *cause, agent_edit_fn edit,
 		  struct backend_change *change);
+
+/* demand_read - look at the counters, four times a second; input_make - what a decision is given. */
+void demand_read(struct scaled *scaled, const struct pool *pool);
+void input_make(struct scaled *scaled, const struct pool *pool, uint64_t now_ms);
 
 /* jobs_run - start, retry and drop calls so that every object becomes as wanted. */
 void jobs_run(struct scaler *scaler, uint64_t now_ms);

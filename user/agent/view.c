@@ -373,7 +373,7 @@ json_t *view_scale(const struct agent *agent, const struct pool *pool)
 		"{ss,ss,sf,so,so,sb,sf,sf,so,so,so,so,so,so,ss,so,ss,so}", "service",
 		pool->service->name, "signal", scale_signal_names[config->signal], "target",
 		config->target, "min", integer(config->min), "max", integer(config->max), "paused",
-		config->paused, "demand", facts->input.demand, "estimate", facts->output.estimate,
+		config->paused, "demand", facts->output.demand, "estimate", facts->output.estimate,
 		"need", integer(facts->output.need), "active", integer(counts[LIFE_ACTIVE]),
 		"provisioning", integer(counts[LIFE_PROVISIONING]), "draining",
 		integer(counts[LIFE_DRAINING]), "deleting", integer(counts[LIFE_DELETING]),

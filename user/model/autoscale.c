@@ -2,101 +2,72 @@
 /* The autoscaler's decision: how many backends the demand needs, and what to do about it. */
 #include "model/autoscale.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-/* Means that differ by no more than this part of the larger agree. */
-#define NOISE 0.1
+#include "model/autoscale_private.h"
 
 /* Demand of exactly n targets needs n, though its mean was rounded. */
 #define ROUNDING       1e-6
 
+#define FORECAST_MAX   2.0 /* times the estimate: growth that goes on longer will be seen */
+
 #define BACKOFF_MIN_MS 1000u
 #define BACKOFF_MAX_MS 60000u
+#define QUOTA_MIN_MS   60000u
+#define QUOTA_MAX_MS   600000u
 
-const char *const autoscale_why_names[] = {"steady",      "up",     "down", "holding", "stale",
-					   "backing_off", "at_max", "busy", "paused",  NULL};
+#define REGRETTED      1.1 /* of the target, for each that is left */
+#define FORGIVE        4   /* holds without regret until half of its growth is taken back */
+#define LEARN_PACE     300 /* samples that the learned target is a mean of */
+#define LEARN_MIN      120 /* samples before it is used */
+#define LEARN_LOAD     0.2 /* of a resource's target: with less, its figure is mostly idling */
+#define LEARN_RANGE    4   /* times the configured target, up and down */
+
+const char *const autoscale_why_names[] = {"steady", "up",          "down",   "holding",
+					   "stale",  "backing_off", "at_max", "busy",
+					   "paused", "halted",      NULL};
+const char *const autoscale_reason_names[] = {"demand",    "trend",        "min", "schedule",
+					      "yesterday", "first packet", NULL};
+
+static uint64_t doubled(uint64_t wait, uint64_t most, uint32_t failed_in_a_row)
+{
+	if (!failed_in_a_row)
+		return 0;
+	while (--failed_in_a_row && wait < most)
+		wait *= 2;
+	return wait < most ? wait : most;
+}
 
 uint64_t autoscale_backoff_ms(uint32_t failed_in_a_row)
 {
-	uint64_t wait = BACKOFF_MIN_MS;
+	return doubled(BACKOFF_MIN_MS, BACKOFF_MAX_MS, failed_in_a_row);
+}
 
-	if (!failed_in_a_row)
+uint64_t autoscale_quota_ms(uint32_t failed_in_a_row)
+{
+	return doubled(QUOTA_MIN_MS, QUOTA_MAX_MS, failed_in_a_row);
+}
+
+uint64_t backoff_left(const struct autoscale_input *input)
+{
+	uint64_t wait = input->quota ? autoscale_quota_ms(input->failed_in_a_row)
+				     : autoscale_backoff_ms(input->failed_in_a_row);
+	uint64_t until = input->last_failure_ms + wait;
+
+	if (!input->failed_in_a_row || !input->last_failure_ms || input->now_ms >= until)
 		return 0;
-	while (--failed_in_a_row && wait < BACKOFF_MAX_MS)
-		wait *= 2;
-	return wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS;
+	return until - input->now_ms;
 }
 
-static void history_add(struct autoscale_memory *memory, uint64_t now_ms, double demand)
+double signal_target(const struct autoscale_config *config, enum scale_signal signal)
 {
-	memory->history[memory->history_next].time_ms = now_ms;
-	memory->history[memory->history_next].demand = demand;
-	memory->history_next = (memory->history_next + 1) % AUTOSCALE_HISTORY;
-	if (memory->history_count < AUTOSCALE_HISTORY)
-		memory->history_count++;
+	return signal == config->signal ? config->target : config->targets[signal];
 }
 
-/* Of the samples that are younger than the window at the last of them. */
-static double window_mean(const struct autoscale_memory *memory, uint64_t window_ms)
+static uint32_t smaller(uint32_t a, uint32_t b)
 {
-	uint32_t last = (memory->history_next + AUTOSCALE_HISTORY - 1) % AUTOSCALE_HISTORY;
-	uint64_t end = memory->history[last].time_ms;
-	double sum = 0;
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < memory->history_count; i++) {
-		if (end - memory->history[i].time_ms >= window_ms)
-			continue;
-		sum += memory->history[i].demand;
-		count++;
-	}
-	return sum / count;
-}
-
-/* Beside the fixed part: packets and flows that arrive at random vary by the root of their number. */
-static bool means_agree(double a, double b)
-{
-	double larger = a > b ? a : b;
-	double noise = larger * NOISE;
-
-	if (noise < 2 * sqrt(larger))
-		noise = 2 * sqrt(larger);
-	return fabs(a - b) <= noise;
-}
-
-/*
- * The longest window whose mean agrees with every shorter one: after a step only the shortest
- * does, in calm times the long ones smooth the noise.
- */
-static double estimate_make(const struct autoscale_memory *memory)
-{
-	static const uint64_t windows_ms[] = {1000, 2000, 4000, 8000, 16000, 32000};
-	double means[sizeof(windows_ms) / sizeof(windows_ms[0])];
-	size_t chosen = 0;
-
-	if (!memory->history_count)
-		return 0;
-	for (size_t i = 0; i < sizeof(windows_ms) / sizeof(windows_ms[0]); i++) {
-		means[i] = window_mean(memory, windows_ms[i]);
-		for (size_t shorter = 0; shorter < i; shorter++) {
-			if (!means_agree(means[i], means[shorter]))
-				return means[chosen];
-		}
-		chosen = i;
-	}
-	return means[chosen];
-}
-
-static uint32_t need_wanted(double estimate, double target)
-{
-	double need = ceil(estimate / target - ROUNDING);
-
-	if (need < 0)
-		return 0;
-	return need > UINT32_MAX ? UINT32_MAX : (uint32_t)need;
+	return a < b ? a : b;
 }
 
 static uint32_t clamp(uint32_t value, uint32_t low, uint32_t high)
@@ -106,14 +77,243 @@ static uint32_t clamp(uint32_t value, uint32_t low, uint32_t high)
 	return value > high ? high : value;
 }
 
-/* Milliseconds until the provisioner may be asked again; 0 = now. */
-static uint64_t backoff_left(const struct autoscale_input *input)
+static uint32_t backends_for(double demand, double target)
 {
-	uint64_t until = input->last_failure_ms + autoscale_backoff_ms(input->failed_in_a_row);
+	double need = ceil(demand / target - ROUNDING);
 
-	if (!input->failed_in_a_row || !input->last_failure_ms || input->now_ms >= until)
+	if (need < 0)
 		return 0;
-	return until - input->now_ms;
+	return need > UINT32_MAX ? UINT32_MAX : (uint32_t)need;
+}
+
+/* ------------------------------------------------------------------ need */
+
+/*
+ * Where backends report how busy they are, a backend's share of the leading signal at which they
+ * are as busy as they should be can be seen, and replaces a target that was guessed.
+ */
+static void target_learn(struct autoscale_memory *memory, const struct autoscale_config *config,
+			 const struct autoscale_input *input)
+{
+	static const enum scale_signal resources[] = {SIGNAL_CPU, SIGNAL_CUSTOM, SIGNAL_MEMORY};
+	double busy = 0, share;
+
+	for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]) && !(busy > 0); i++) {
+		double target = signal_target(config, resources[i]);
+
+		if (target > 0 && resources[i] != config->signal &&
+		    input->signals[resources[i]].fresh)
+			busy = input->signals[resources[i]].value / target;
+	}
+	/* While shares still grow, or nothing runs, neither says much of the other. */
+	if (!input->active || input->warming || !input->signals[config->signal].fresh ||
+	    busy < LEARN_LOAD * input->active)
+		return;
+	share = input->signals[config->signal].value / busy;
+	if (memory->learned_count < LEARN_PACE)
+		memory->learned_count++;
+	memory->learned += (share - memory->learned) / memory->learned_count;
+}
+
+static double target_of(const struct autoscale_memory *memory,
+			const struct autoscale_config *config, const struct autoscale_input *input,
+			enum scale_signal signal)
+{
+	double target = signal_target(config, signal);
+
+	if (config->learn && signal == config->signal && memory->learned_count >= LEARN_MIN)
+		return fmin(fmax(memory->learned, target / LEARN_RANGE), target * LEARN_RANGE);
+	/* Percents are of a backend as it is, whatever it can do. */
+	if (input->capacity > 0 && signal <= SIGNAL_LIVE_FLOWS)
+		target *= input->capacity;
+	return target;
+}
+
+/* What one signal asks for; more than the others so far: then it is the one that decides. */
+static void signal_need(struct autoscale_memory *memory, const struct autoscale_config *config,
+			const struct autoscale_input *input, enum scale_signal signal,
+			struct autoscale_output *output)
+{
+	const struct estimate estimate = series_estimate(&memory->series[signal], input->lead_ms);
+	double target = target_of(memory, config, input, signal);
+	double forecast = estimate.value;
+	uint32_t wanted;
+
+	if (config->trend)
+		forecast += estimate.growth;
+	forecast = fmin(forecast, FORECAST_MAX * estimate.value);
+	wanted = input->signals[signal].fresh ? backends_for(forecast, target) : 0;
+	if (signal != config->signal && wanted <= output->wanted)
+		return;
+	output->signal = signal;
+	output->fresh = input->signals[signal].fresh;
+	output->demand = input->signals[signal].value;
+	output->estimate = estimate.value;
+	output->window_s = estimate.window_s;
+	output->forecast = forecast;
+	output->target = target;
+	output->wanted = wanted;
+	output->reason =
+		wanted > backends_for(estimate.value, target) ? REASON_TREND : REASON_DEMAND;
+}
+
+static void floor_raise(struct autoscale_output *output, uint32_t floor,
+			enum autoscale_reason reason)
+{
+	if (floor <= output->need)
+		return;
+	output->need = floor;
+	output->reason = reason;
+}
+
+static bool fresh_all(const struct autoscale_config *config, const struct autoscale_input *input)
+{
+	for (int signal = 0; signal < SIGNALS; signal++) {
+		if (signal_target(config, (enum scale_signal)signal) > 0 &&
+		    !input->signals[signal].fresh)
+			return false;
+	}
+	return true;
+}
+
+static void season_raise(struct autoscale_memory *memory, const struct autoscale_config *config,
+			 const struct autoscale_input *input, struct autoscale_output *output)
+{
+	const struct estimate estimate = series_estimate(&memory->series[config->signal], 0);
+
+	if (!config->seasonal || !input->wall_ms)
+		return;
+	if (input->signals[config->signal].fresh)
+		season_note(memory, input->wall_ms, estimate.value);
+	floor_raise(output,
+		    backends_for(season_floor(memory, input->wall_ms, input->lead_ms),
+				 target_of(memory, config, input, config->signal)),
+		    REASON_SEASON);
+}
+
+static void need_make(struct autoscale_memory *memory, const struct autoscale_config *config,
+		      const struct autoscale_input *input, uint64_t hold_ms,
+		      struct autoscale_output *output)
+{
+	uint32_t have = input->active + input->provisioning;
+
+	/* The first one fills the output in, even if it asks for nothing. */
+	signal_need(memory, config, input, config->signal, output);
+	for (int signal = 0; signal < SIGNALS; signal++) {
+		if ((enum scale_signal)signal != config->signal &&
+		    signal_target(config, (enum scale_signal)signal) > 0)
+			signal_need(memory, config, input, (enum scale_signal)signal, output);
+	}
+	output->need = output->wanted;
+	/* What cannot be seen may be as large as what is there was made for. */
+	if (!fresh_all(config, input) && output->need < have)
+		output->need = have;
+	season_raise(memory, config, input, output);
+	if (input->knocked)
+		memory->knocked_ms = input->now_ms;
+	if (memory->knocked_ms && input->now_ms - memory->knocked_ms <= hold_ms + input->lead_ms)
+		floor_raise(output, 1, REASON_KNOCK);
+	floor_raise(output, schedules_min(memory, config, input), REASON_SCHEDULE);
+	floor_raise(output, config->min, REASON_MIN);
+	output->need = smaller(output->need, config->max);
+}
+
+/* ------------------------------------------------------------------ hold */
+
+static uint64_t hold_now(const struct autoscale_memory *memory,
+			 const struct autoscale_config *config)
+{
+	uint64_t hold = config->hold_ms * (memory->hold_factor ? memory->hold_factor : 1);
+
+	return config->hold_max_ms > config->hold_ms && hold > config->hold_max_ms
+		       ? config->hold_max_ms
+		       : hold;
+}
+
+/*
+ * Those that are there have clearly more than the target, so soon after some were given away: the
+ * next hold is twice as long. A few percent more are what the target leaves room for.
+ */
+static void regret(struct autoscale_memory *memory, const struct autoscale_config *config,
+		   const struct autoscale_input *input, const struct autoscale_output *output)
+{
+	uint64_t hold_ms = output->hold_ms;
+
+	if (!memory->down_ms || input->now_ms - memory->down_ms > hold_ms + input->lead_ms ||
+	    output->estimate <= REGRETTED * output->target * input->active)
+		return;
+	memory->down_ms = 0;
+	memory->regret_ms = input->now_ms;
+	if (hold_ms < config->hold_max_ms)
+		memory->hold_factor = memory->hold_factor ? memory->hold_factor * 2 : 2;
+}
+
+static void regret_forgive(struct autoscale_memory *memory, uint64_t now_ms, uint64_t hold_ms)
+{
+	if (memory->hold_factor <= 1 || now_ms - memory->regret_ms < FORGIVE * hold_ms)
+		return;
+	memory->hold_factor /= 2;
+	memory->regret_ms = now_ms;
+}
+
+static void peaks_clear(struct autoscale_memory *memory)
+{
+	memory->peak_count = 0;
+	memory->fresh_since_ms = 0;
+}
+
+/*
+ * The largest need of the last hold: a row of needs that fall, each younger than the one before.
+ * When it is full, the youngest takes the new one's time: later than true, so on the safe side.
+ */
+static void peaks_note(struct autoscale_memory *memory, uint64_t now_ms, uint32_t need,
+		       uint64_t hold_ms)
+{
+	uint32_t old = 0;
+
+	while (memory->peak_count && memory->peaks[memory->peak_count - 1].need <= need)
+		memory->peak_count--;
+	if (memory->peak_count == AUTOSCALE_PEAKS) {
+		memory->peaks[memory->peak_count - 1].at_ms = now_ms;
+	} else {
+		memory->peaks[memory->peak_count].at_ms = now_ms;
+		memory->peaks[memory->peak_count].need = need;
+		memory->peak_count++;
+	}
+	while (old < memory->peak_count - 1 && memory->peaks[old].at_ms + hold_ms < now_ms)
+		old++;
+	memory->peak_count -= old;
+	memmove(memory->peaks, memory->peaks + old, memory->peak_count * sizeof(memory->peaks[0]));
+	if (!memory->fresh_since_ms)
+		memory->fresh_since_ms = now_ms ? now_ms : 1;
+}
+
+uint64_t hold_left(const struct autoscale_memory *memory, uint64_t hold_ms, uint64_t now_ms)
+{
+	uint64_t since = memory->fresh_since_ms;
+	uint64_t until;
+
+	if (memory->peak_count > 1 && memory->peaks[0].at_ms + 1000 > since)
+		since = memory->peaks[0].at_ms + 1000;
+	until = since + hold_ms;
+	return until > now_ms ? until - now_ms : 0;
+}
+
+/* ------------------------------------------------------------------ action */
+
+/* How many may be created at once, of so many that are missing. */
+static uint32_t creations(const struct autoscale_config *config,
+			  const struct autoscale_input *input, uint32_t missing)
+{
+	uint32_t all = input->active + input->unhealthy + input->provisioning + input->standby;
+	uint32_t most = config->max + config->standby;
+	uint32_t room = config->creating_max > input->provisioning
+				? config->creating_max - input->provisioning
+				: 0;
+
+	if (backoff_left(input))
+		return 0;
+	return smaller(smaller(missing, room), most > all ? most - all : 0);
 }
 
 /* More is needed than there is: the cheapest first. */
@@ -121,166 +321,79 @@ static void step_up(const struct autoscale_config *config, const struct autoscal
 		    struct autoscale_output *output)
 {
 	uint32_t missing = output->need - (input->active + input->provisioning);
-	uint32_t room = config->creating_max > input->provisioning
-				? config->creating_max - input->provisioning
-				: 0;
 
-	output->undrain = missing < input->draining ? missing : input->draining;
+	output->undrain = smaller(missing, input->draining);
 	missing -= output->undrain;
-	if (!backoff_left(input))
-		output->create = missing < room ? missing : room;
-	if (output->undrain || output->create)
+	output->wake = smaller(missing, input->standby);
+	missing -= output->wake;
+	output->create = creations(config, input, missing + output->wake);
+	if (output->undrain || output->wake || output->create)
 		output->why = SCALE_UP;
 	else
 		output->why = backoff_left(input) ? SCALE_BACKING_OFF : SCALE_BUSY;
-}
-
-static void hold_start(struct autoscale_memory *memory, uint64_t now_ms, uint32_t need)
-{
-	memory->hold_since_ms = now_ms ? now_ms : 1;
-	memory->hold_need = need;
 }
 
 /* Less is needed than there is: down to the most that was needed while hold passed, no further. */
 static void step_down(struct autoscale_memory *memory, const struct autoscale_config *config,
 		      const struct autoscale_input *input, struct autoscale_output *output)
 {
-	uint32_t excess;
+	uint32_t keep = clamp(memory->peaks[0].need, output->need, config->max);
 
-	if (!memory->hold_since_ms)
-		hold_start(memory, input->now_ms, output->need);
-	if (output->need > memory->hold_need)
-		memory->hold_need = output->need;
 	output->why = SCALE_HOLDING;
-	if (input->now_ms - memory->hold_since_ms < config->hold_ms || input->provisioning)
+	if (input->now_ms - memory->fresh_since_ms < output->hold_ms || input->active <= keep)
 		return;
-	if (input->active <= memory->hold_need) {
-		/* What that hold allowed is done; any more has to be earned by another one. */
-		hold_start(memory, input->now_ms, output->need);
-		if (config->hold_ms || input->active <= output->need)
-			return;
-	}
-	excess = input->active - memory->hold_need;
-	output->drain = excess < config->step_down ? excess : config->step_down;
+	output->drain = smaller(input->active - keep, config->step_down);
 	output->why = SCALE_DOWN;
+	memory->down_ms = input->now_ms;
+}
+
+/* The pool is as it should be; only the standby may lack some. What drains will join it. */
+static void step_none(const struct autoscale_config *config, const struct autoscale_input *input,
+		      struct autoscale_output *output)
+{
+	uint32_t have = input->active + input->provisioning + input->standby + input->draining;
+	uint32_t wanted = output->need + config->standby;
+
+	if (wanted > have)
+		output->create = creations(config, input, wanted - have);
+	output->why = output->create                 ? SCALE_UP
+		      : output->wanted > config->max ? SCALE_AT_MAX
+						     : SCALE_STEADY;
+}
+
+static bool pool_is_ill(const struct autoscale_config *config, const struct autoscale_input *input)
+{
+	uint64_t all = (uint64_t)input->active + input->unhealthy;
+
+	return config->unhealthy_max &&
+	       (uint64_t)input->unhealthy * 100 > config->unhealthy_max * all;
 }
 
 static void decide(struct autoscale_memory *memory, const struct autoscale_config *config,
 		   const struct autoscale_input *input, struct autoscale_output *output)
 {
 	uint32_t have = input->active + input->provisioning;
-	uint32_t wanted = need_wanted(output->estimate, config->target);
+	bool fresh = fresh_all(config, input);
 
-	output->need = clamp(wanted, config->min, config->max);
-	if (!input->fresh)
-		output->need = clamp(have, config->min, config->max);
-	if (!input->fresh || config->paused || output->need >= have)
-		memory->hold_since_ms = 0;
-	if (config->paused) {
-		output->why = SCALE_PAUSED;
+	if (config->paused || pool_is_ill(config, input)) {
+		peaks_clear(memory);
+		output->why = config->paused ? SCALE_PAUSED : SCALE_HALTED;
 		return;
 	}
-	if (output->need > have)
-		step_up(config, input, output);
-	else if (!input->fresh)
-		output->why = SCALE_STALE;
-	else if (output->need < have)
-		step_down(memory, config, input, output);
+	if (fresh)
+		peaks_note(memory, input->now_ms, output->need, output->hold_ms);
 	else
-		output->why = wanted > config->max ? SCALE_AT_MAX : SCALE_STEADY;
-}
-
-/* "12,345"; small amounts with a decimal where they have one. */
-static const char *amount(double value, char buffer[32])
-{
-	char digits[32];
-	size_t length, out = 0;
-
-	if (value < 10 && fabs(value - round(value)) >= 0.05) {
-		snprintf(buffer, 32, "%.1f", value);
-		return buffer;
+		peaks_clear(memory);
+	if (output->need > have) {
+		regret(memory, config, input, output);
+		step_up(config, input, output);
+	} else if (!fresh) {
+		output->why = SCALE_STALE;
+	} else if (output->need < have) {
+		step_down(memory, config, input, output);
+	} else {
+		step_none(config, input, output);
 	}
-	snprintf(digits, sizeof(digits), "%.0f", value < 1e18 ? value : 1e18);
-	length = strlen(digits);
-	for (size_t i = 0; i < length; i++) {
-		if (i && (length - i) % 3 == 0)
-			buffer[out++] = ',';
-		buffer[out++] = digits[i];
-	}
-	buffer[out] = '\0';
-	return buffer;
-}
-
-static uint64_t seconds_up(uint64_t ms)
-{
-	return (ms + 999) / 1000;
-}
-
-static void text_of_action(const struct autoscale_memory *memory,
-			   const struct autoscale_config *config,
-			   const struct autoscale_input *input,
-			   const struct autoscale_output *output, char *text, size_t size)
-{
-	uint64_t held;
-
-	switch (output->why) {
-	case SCALE_UP:
-		if (output->undrain && output->create)
-			snprintf(text, size, "take back %u, create %u", output->undrain,
-				 output->create);
-		else if (output->undrain)
-			snprintf(text, size, "take back %u", output->undrain);
-		else
-			snprintf(text, size, "create %u", output->create);
-		break;
-	case SCALE_DOWN:
-		snprintf(text, size, "drain %u", output->drain);
-		break;
-	case SCALE_HOLDING:
-		held = input->now_ms - memory->hold_since_ms;
-		if (held < config->hold_ms)
-			snprintf(text, size, "hold for %" PRIu64 " s more",
-				 seconds_up(config->hold_ms - held));
-		else
-			snprintf(text, size, "hold until creations are done");
-		break;
-	case SCALE_BACKING_OFF:
-		snprintf(text, size, "provisioner failed %u in a row, next try in %" PRIu64 " s",
-			 input->failed_in_a_row, seconds_up(backoff_left(input)));
-		break;
-	case SCALE_BUSY:
-		snprintf(text, size, "wait, %u creations at once are allowed",
-			 config->creating_max);
-		break;
-	case SCALE_AT_MAX:
-		snprintf(text, size, "max is reached, demand would need %u",
-			 need_wanted(output->estimate, config->target));
-		break;
-	case SCALE_STALE:
-		snprintf(text, size, "no fresh reading, nothing is taken away");
-		break;
-	case SCALE_PAUSED:
-		snprintf(text, size, "paused");
-		break;
-	case SCALE_STEADY:
-		snprintf(text, size, "steady");
-		break;
-	}
-}
-
-static void text_make(const struct autoscale_memory *memory, const struct autoscale_config *config,
-		      const struct autoscale_input *input, struct autoscale_output *output)
-{
-	static const char *const units[] = {"packets/s", "new flows/s", "bytes/s"};
-	char demand[32], estimate[32], target[32], action[64];
-
-	text_of_action(memory, config, input, output, action, sizeof(action));
-	snprintf(output->text, sizeof(output->text),
-		 "demand %s %s, estimate %s, target %s each: need %u, have %u active + %u "
-		 "provisioning: %s",
-		 input->fresh ? amount(input->demand, demand) : "unknown", units[config->signal],
-		 amount(output->estimate, estimate), amount(config->target, target), output->need,
-		 input->active, input->provisioning, action);
 }
 
 void autoscale_step(struct autoscale_memory *memory, const struct autoscale_config *config,
@@ -288,9 +401,16 @@ void autoscale_step(struct autoscale_memory *memory, const struct autoscale_conf
 {
 	struct autoscale_output output = {0};
 
-	if (input->fresh)
-		history_add(memory, input->now_ms, input->demand);
-	output.estimate = estimate_make(memory);
+	for (int signal = 0; signal < SIGNALS; signal++) {
+		if (input->signals[signal].fresh)
+			series_add(&memory->series[signal], input->now_ms,
+				   input->signals[signal].value);
+	}
+	if (config->learn)
+		target_learn(memory, config, input);
+	regret_forgive(memory, input->now_ms, hold_now(memory, config));
+	output.hold_ms = hold_now(memory, config);
+	need_make(memory, config, input, output.hold_ms, &output);
 	decide(memory, config, input, &output);
 	text_make(memory, config, input, &output);
 	*ret_output = output;

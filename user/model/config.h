@@ -35,24 +35,50 @@ struct backend_config {
 	bool drain;      /* no new flows; existing ones stay until it is removed */
 };
 
+/* What a pool is scaled by. The first three are rates; the last three backends report themselves. */
 enum scale_signal {
 	SIGNAL_PACKETS = 0, /* packets/s */
 	SIGNAL_NEW_FLOWS,   /* new flows/s */
 	SIGNAL_BYTES,       /* bytes/s */
+	SIGNAL_LIVE_FLOWS,
+	SIGNAL_CPU,    /* percent of a backend */
+	SIGNAL_MEMORY, /* percent of a backend */
+	SIGNAL_CUSTOM, /* a number of the backend's own */
+	SIGNALS,
+};
+
+/* "0 8 * * 1-5 10h 6": from these minutes on, for so long, at least so many backends. UTC. */
+struct scale_schedule {
+	char text[64];
+	uint64_t minutes; /* bits of the minutes, hours, ... that fit */
+	uint32_t hours, days, months, weekdays;
+	bool any_day, any_weekday; /* a star: the other field alone decides */
+	uint32_t duration_min;
+	uint32_t min;
 };
 
 struct autoscale_config {
 	char *provisioner; /* path of the executable */
 	json_t *options;   /* object of strings, handed to the provisioner as "spec" */
 	enum scale_signal signal;
-	double target;            /* of the signal, per second and backend; > 0 */
-	uint32_t min, max;        /* backends */
+	double target;            /* of the signal, per backend; > 0 */
+	double targets[SIGNALS];  /* of more signals; 0 = not looked at; the largest need decides */
+	uint32_t min, max;        /* backends; min 0: down to none, and up at the first packet */
+	uint32_t standby;         /* backends kept ready beside the pool */
 	uint32_t step_down;       /* backends that may be drained at once */
 	uint32_t creating_max;    /* creations in flight at once */
 	uint64_t hold_ms;         /* lower need must last so long before a scale-down */
+	uint64_t hold_max_ms;     /* hold after regretted scale-downs; hold_ms: no regret */
 	uint64_t drain_ms;        /* a draining backend is deleted after so long */
 	uint64_t call_timeout_ms; /* a provisioner call that takes longer is killed */
+	uint32_t unhealthy_max;   /* percent of the pool: above it, nothing is done */
+	bool trend;               /* go on from sustained growth, over the time a backend takes */
+	bool learn;               /* the target of the rates follows from the cpu's or custom's */
+	bool seasonal;            /* at least what was needed yesterday at this time */
 	bool paused;
+	bool dry_run; /* decide and say, do nothing */
+	struct scale_schedule *schedules;
+	size_t schedule_count;
 };
 
 struct service_config {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Checks of services, their backends and their autoscaling. */
 #include <errno.h>
-#include <math.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,84 +112,6 @@ static void check_backends(struct check *check, const struct raw_service *raw,
 		service->backend_count++;
 		check_out(check, outer);
 	}
-}
-
-/* "key=value" texts to an object. */
-static json_t *check_options(struct check *check, const struct raw_autoscale *raw)
-{
-	json_t *options = json_object();
-
-	if (!options)
-		check_no_memory(check);
-	for (unsigned int i = 0; !check->code && i < raw->options_count; i++) {
-		const char *text = raw->options[i], *equals = strchr(text, '=');
-		size_t outer = check_into(check, "options[%u]", i);
-		char key[64] = "";
-
-		if (!equals || equals == text || (size_t)(equals - text) >= sizeof(key)) {
-			check_fail(check, NULL, "option '%s' is not of the form key=value", text);
-		} else {
-			memcpy(key, text, (size_t)(equals - text));
-			if (json_object_get(options, key))
-				check_fail(check, NULL, "option '%s' is here twice; remove one",
-					   key);
-			else if (json_object_set_new(options, key, json_string(equals + 1)))
-				check_no_memory(check);
-		}
-		check_out(check, outer);
-	}
-	return options;
-}
-
-static double check_target(struct check *check, const char *text)
-{
-	double target = 0;
-	char *end;
-
-	if (!text) {
-		check_fail(check, "target", "target is missing; add it");
-		return 0;
-	}
-	target = strtod(text, &end);
-	if (strspn(text, "0123456789.eE+-") != strlen(text) || *end || end == text ||
-	    !isfinite(target) || target <= 0)
-		check_fail(check, "target",
-			   "target '%s' is not a number above 0; give the load of one backend in "
-			   "units of the signal a second",
-			   text);
-	return target;
-}
-
-struct autoscale_config *check_autoscale(struct check *check, const struct raw_autoscale *raw,
-					 uint32_t backends_max)
-{
-	struct autoscale_config *scale = calloc(1, sizeof(*scale));
-	size_t outer = check_into(check, "autoscale");
-
-	if (!scale) {
-		check_no_memory(check);
-		return NULL;
-	}
-	scale->provisioner = check_path(check, "provisioner", raw->provisioner, NULL);
-	scale->options = check_options(check, raw);
-	scale->signal = check_word(check, "signal", raw->signal, scale_signal_names, 0);
-	scale->target = check_target(check, raw->target);
-	scale->min = number(check, "min", raw->min, 1, backends_max, 1);
-	scale->max = number(check, "max", raw->max, 1, backends_max,
-			    backends_max < 8 ? backends_max : 8);
-	if (scale->min > scale->max)
-		check_fail(check, raw->max ? "max" : "min",
-			   "min %u is above max %u; lower min or raise max", scale->min,
-			   scale->max);
-	scale->step_down = number(check, "step_down", raw->step_down, 1, 1000, 1);
-	scale->creating_max = number(check, "creating_max", raw->creating_max, 1, 1000, 2);
-	scale->hold_ms = number(check, "hold_ms", raw->hold_ms, 0, DAY_MS, 30000);
-	scale->drain_ms = number(check, "drain_ms", raw->drain_ms, 0, WEEK_MS, 30000);
-	scale->call_timeout_ms =
-		number(check, "call_timeout_ms", raw->call_timeout_ms, 100, HOUR_MS, 60000);
-	scale->paused = check_bool(check, "paused", raw->paused, false);
-	check_out(check, outer);
-	return scale;
 }
 
 static uint16_t check_port(struct check *check, const char *text)

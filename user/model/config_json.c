@@ -159,18 +159,44 @@ static json_t *options_to_json(const json_t *options)
 	return list;
 }
 
+static json_t *targets_to_json(const struct autoscale_config *scale)
+{
+	json_t *targets = json_object();
+
+	for (int signal = 0; signal < SIGNALS; signal++) {
+		if (scale->targets[signal] > 0)
+			json_object_set_new(targets, scale_signal_names[signal],
+					    json_real(scale->targets[signal]));
+	}
+	return targets;
+}
+
+static json_t *schedules_to_json(const struct autoscale_config *scale)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < scale->schedule_count; i++)
+		json_array_append_new(list, json_string(scale->schedules[i].text));
+	return list;
+}
+
 static json_t *autoscale_to_json(const struct autoscale_config *scale)
 {
 	if (!scale)
 		return json_null();
 	return json_pack(
-		"{s:s, s:o, s:s, s:f, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:b}", "provisioner",
-		scale->provisioner, "options", options_to_json(scale->options), "signal",
-		scale_signal_names[scale->signal], "target", scale->target, "min", (int)scale->min,
-		"max", (int)scale->max, "step_down", (int)scale->step_down, "creating_max",
-		(int)scale->creating_max, "hold_ms", (json_int_t)scale->hold_ms, "drain_ms",
-		(json_int_t)scale->drain_ms, "call_timeout_ms", (json_int_t)scale->call_timeout_ms,
-		"paused", scale->paused);
+		"{s:s, s:o, s:s, s:f, s:o, s:i, s:i, s:i, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:i, "
+		"s:b, s:b, s:b, s:b, s:b}",
+		"provisioner", scale->provisioner, "options", options_to_json(scale->options),
+		"signal", scale_signal_names[scale->signal], "target", scale->target, "targets",
+		targets_to_json(scale), "min", (int)scale->min, "max", (int)scale->max, "standby",
+		(int)scale->standby, "schedule", schedules_to_json(scale), "step_down",
+		(int)scale->step_down, "creating_max", (int)scale->creating_max, "hold_ms",
+		(json_int_t)scale->hold_ms, "hold_max_ms", (json_int_t)scale->hold_max_ms,
+		"drain_ms", (json_int_t)scale->drain_ms, "call_timeout_ms",
+		(json_int_t)scale->call_timeout_ms, "unhealthy_max", (int)scale->unhealthy_max,
+		"trend", scale->trend, "learn", scale->learn, "seasonal", scale->seasonal, "paused",
+		scale->paused, "dry_run", scale->dry_run);
 }
 
 static json_t *warm_up_to_json(const struct service_config *service)

@@ -79,19 +79,39 @@ static const cyaml_schema_value_t option_entry = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED),
 };
 
+static const cyaml_schema_value_t schedule_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED),
+};
+
+static const cyaml_schema_field_t targets_fields[] = {
+	TEXT(struct raw_targets, packets), TEXT(struct raw_targets, new_flows),
+	TEXT(struct raw_targets, bytes),   TEXT(struct raw_targets, live_flows),
+	TEXT(struct raw_targets, cpu),     TEXT(struct raw_targets, memory),
+	TEXT(struct raw_targets, custom),  CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t autoscale_fields[] = {
 	TEXT(struct raw_autoscale, provisioner),
 	LIST(struct raw_autoscale, options, &option_entry),
 	TEXT(struct raw_autoscale, signal),
 	TEXT(struct raw_autoscale, target),
+	SECTION(struct raw_autoscale, targets, targets_fields),
 	TEXT(struct raw_autoscale, min),
 	TEXT(struct raw_autoscale, max),
+	TEXT(struct raw_autoscale, standby),
+	LIST(struct raw_autoscale, schedule, &schedule_entry),
 	TEXT(struct raw_autoscale, step_down),
 	TEXT(struct raw_autoscale, creating_max),
 	TEXT(struct raw_autoscale, hold_ms),
+	TEXT(struct raw_autoscale, hold_max_ms),
 	TEXT(struct raw_autoscale, drain_ms),
 	TEXT(struct raw_autoscale, call_timeout_ms),
+	TEXT(struct raw_autoscale, unhealthy_max),
+	TEXT(struct raw_autoscale, trend),
+	TEXT(struct raw_autoscale, learn),
+	TEXT(struct raw_autoscale, seasonal),
 	TEXT(struct raw_autoscale, paused),
+	TEXT(struct raw_autoscale, dry_run),
 	CYAML_FIELD_END,
 };
 

@@ -38,10 +38,16 @@ struct raw_backend {
 	char *name, *address, *port, *weight, *drain;
 };
 
+struct raw_targets {
+	char *packets, *new_flows, *bytes, *live_flows, *cpu, *memory, *custom;
+};
+
 struct raw_autoscale {
 	char *provisioner, **options, *signal, *target, *min, *max, *step_down, *creating_max;
-	char *hold_ms, *drain_ms, *call_timeout_ms, *paused;
-	unsigned int options_count;
+	char *hold_ms, *hold_max_ms, *drain_ms, *call_timeout_ms, *standby, *unhealthy_max;
+	char *trend, *learn, *seasonal, *paused, *dry_run, **schedule;
+	unsigned int options_count, schedule_count;
+	struct raw_targets *targets;
 };
 
 struct raw_new_flow_limit {

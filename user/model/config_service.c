@@ -14,7 +14,8 @@ const char *const affinity_names[] = {"flow", "source", "source_port", NULL};
 const char *const scheduler_names[] = {"maglev", "random", "round_robin", "least_flows", NULL};
 const char *const empty_answer_names[] = {"drop", "pass", NULL};
 const char *const echo_answer_names[] = {"answer", "pass", NULL};
-const char *const scale_signal_names[] = {"packets", "new_flows", "bytes", NULL};
+const char *const scale_signal_names[] = {"packets", "new_flows", "bytes",  "live_flows",
+					  "cpu",     "memory",    "custom", NULL};
 const char *const attach_mode_names[] = {"auto", "native", "generic", NULL};
 
 /* Enough slots that rounding to whole ones stays far below 1% of an equal share. */
@@ -100,6 +101,7 @@ static void autoscale_config_free(struct autoscale_config *autoscale)
 		return;
 	free(autoscale->provisioner);
 	json_decref(autoscale->options);
+	free(autoscale->schedules);
 	free(autoscale);
 }
 
@@ -132,7 +134,10 @@ static struct autoscale_config *autoscale_config_clone(const struct autoscale_co
 	*clone = *autoscale;
 	clone->provisioner = strdup(autoscale->provisioner);
 	clone->options = autoscale->options ? json_deep_copy(autoscale->options) : json_object();
-	if (clone->provisioner && clone->options)
+	clone->schedules = calloc(autoscale->schedule_count + 1, sizeof(*clone->schedules));
+	for (size_t i = 0; clone->schedules && i < autoscale->schedule_count; i++)
+		clone->schedules[i] = autoscale->schedules[i];
+	if (clone->provisioner && clone->options && clone->schedules)
 		return clone;
 	autoscale_config_free(clone);
 	return NULL;
