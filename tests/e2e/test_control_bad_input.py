@@ -7,7 +7,7 @@ from lib.cases import case
 from lib.world import backends, open_lab, service, start
 
 BAD = "no/such!"  # no name, address, number, time, word, file or prefix
-GOOD = {"SERVICE": "web", "BACKEND": "web-1", "ADDRESS": "198.18.9.9", "WEIGHT": "50",
+GOOD = {"--trace": "step", "SERVICE": "web", "BACKEND": "web-1", "ADDRESS": "198.18.9.9", "WEIGHT": "50",
         "IFACE": "eth0", "PREFIX": "192.0.2.0/24", "SHELL": "bash", "VERB": "backend",
         "SUBVERB": "ls", "--vip": "203.0.113.99", "--protocol": "tcp", "--port": "81"}
 NEEDS = {"--client": {"--service": "web"}}  # what an option is nothing without

@@ -103,6 +103,13 @@ struct flood_kept flood_run(struct dataplane *dataplane, uint32_t packets);
  */
 double guard_fill(struct dataplane *dataplane, uint32_t prefixes);
 
+/*
+ * scale_run - the autoscaler and the others over each trace, by the simulator; the others with our
+ * slow start and, "_cold", without, at the target at which they cost what ours costs.
+ */
+typedef void (*scale_figure_fn)(void *context, const char *name, double value);
+void scale_run(scale_figure_fn figure, void *context);
+
 double table_build_ms(void);
 double table_publish_ms(struct dataplane *dataplane);
 

@@ -217,9 +217,15 @@ static void measure_flood_lru_hash(json_t *figures, uint32_t packets)
 	figure(figures, "flood_idle_flows_kept_lru_hash_percent", kept.idle);
 }
 
+static void figure_add(void *context, const char *name, double value)
+{
+	figure(context, name, value);
+}
+
 static void measure_all(json_t *figures)
 {
 	stats_check();
+	scale_run(figure_add, figures);
 	measure_packets(figures);
 	measure_memory(figures);
 	measure_tables(figures);

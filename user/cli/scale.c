@@ -6,6 +6,7 @@
 #include "cli/client.h"
 #include "cli/number.h"
 #include "cli/output.h"
+#include "cli/scale_simulate.h"
 #include "sluice/limits.h"
 
 static const char *limits_text(const json_t *scale, char *buffer, size_t size)
@@ -133,6 +134,8 @@ static int resume_run(struct call *call, struct error *error)
 	return scale_change(call, "POST", "/resume", json_object(), "scales again", error);
 }
 
+static const char *const policies[] = {"sluice", "hpa", "kpa", "aws", "bound", "all", NULL};
+
 const struct verb scale_verbs[] = {
 	{
 		.name = "scale show",
@@ -187,6 +190,65 @@ const struct verb scale_verbs[] = {
 		.example = "sluice scale resume web",
 		.parameters = {PARAMETER_SERVICE},
 		.run = resume_run,
+	},
+	{
+		.name = "scale simulate",
+		.summary = "run the autoscaler, and models of others, against a trace of load",
+		.example = "sluice scale simulate --trace diurnal --policy all",
+		.local = true,
+		.parameters =
+			{
+				{.name = "--trace",
+				 .value = "FILE",
+				 .kind = PARAMETER_TEXT,
+				 .required = true,
+				 .help = "\"time,requests\" in rows; or step, ramp, square120, "
+					 "square600, diurnal"},
+				{.name = "--config",
+				 .value = "FILE",
+				 .kind = PARAMETER_TEXT,
+				 .help = "config whose autoscale section is used (default: a target "
+					 "of 75)"},
+				{.name = "--service",
+				 .value = "NAME",
+				 .kind = PARAMETER_NAME,
+				 .help = "which of its services (default: the first that scales)"},
+				{.name = "--policy",
+				 .value = "NAME",
+				 .kind = PARAMETER_CHOICE,
+				 .choices = policies,
+				 .help = "sluice (default), hpa, kpa, aws, bound, all"},
+				{.name = "--target",
+				 .value = "RATE",
+				 .kind = PARAMETER_REAL,
+				 .help = "of the policy, in place of the config's"},
+				{.name = "--capacity",
+				 .value = "RATE",
+				 .kind = PARAMETER_REAL,
+				 .help = "that a backend can serve (default: the config's target / "
+					 "0.75)"},
+				{.name = "--boot",
+				 .value = "TIME",
+				 .kind = PARAMETER_DURATION,
+				 .help = "of a backend (default 60s)"},
+				{.name = "--warmup",
+				 .value = "TIME",
+				 .kind = PARAMETER_DURATION,
+				 .help = "from cold to full capacity (default 30s)"},
+				{.name = "--no-slow-start",
+				 .kind = PARAMETER_FLAG,
+				 .help = "a full share at once for what is cold"},
+				{.name = "--seed",
+				 .value = "N",
+				 .kind = PARAMETER_NUMBER,
+				 .maximum = UINT32_MAX,
+				 .help = "of chance; the same one gives the same result"},
+				{.name = "--plot",
+				 .value = "FILE",
+				 .kind = PARAMETER_TEXT,
+				 .help = "draw load, need and pool as SVG"},
+			},
+		.run = scale_simulate_run,
 	},
 	{0},
 };
