@@ -3,6 +3,8 @@
  * For backends without a tunnel device: removes the outer headers of IP-in-IP and GUE packets and
  * passes what is inside to the host's stack. Everything else is passed untouched.
  */
+#define JUMBO_FRAMES
+
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -148,14 +150,14 @@ static __always_inline enum decap_verdict decap_judge(const void *data, const vo
 		verdict = tunnel_read_gue(header, end, tunnel);
 	if (verdict < DECAP_IPIP)
 		return verdict;
-	return tunnel_check_inner(header, end, tunnel) ? verdict : DECAP_PASS_MALFORMED;
+	return tunnel_check_inner(header, end, packet, tunnel) ? verdict : DECAP_PASS_MALFORMED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int decap(struct xdp_md *ctx)
 {
+	struct packet packet = {.frame = ctx};
 	struct tunnel tunnel = {0};
-	struct packet packet;
 	enum decap_verdict verdict;
 	__u64 *packets;
 	__u32 index;

@@ -119,11 +119,12 @@ static __always_inline enum decap_verdict tunnel_read_gue(const void *header, co
 
 /* tunnel_check_inner - whether what is inside is what the outer headers say, and fits into them. */
 static __always_inline bool tunnel_check_inner(const void *header, const void *end,
+					       const struct packet *packet,
 					       const struct tunnel *tunnel)
 {
-	const void *inner = header + (tunnel->outer_length & TUNNEL_LENGTH_MASK);
+	__u32 outer_length = tunnel->outer_length & TUNNEL_LENGTH_MASK, length;
+	const void *inner = header + outer_length;
 	const __u8 *bytes = inner;
-	__u32 length;
 
 	if (tunnel->inner_family == 4) {
 		const struct iphdr *ip = inner;
@@ -138,7 +139,8 @@ static __always_inline bool tunnel_check_inner(const void *header, const void *e
 			return false;
 		length = length_read(ip->payload_len) + (__u32)sizeof(*ip);
 	}
-	return length <= tunnel->room && inner + length <= end;
+	return length <= tunnel->room &&
+	       frame_has(packet->frame, inner, packet->link_length + outer_length, length, end);
 }
 
 #endif

@@ -132,7 +132,8 @@ noinline __u32 nat_answer_read(struct xdp_md *ctx, __u32 link_length, __u32 fami
 {
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
-	struct packet packet = {.key.family = (__u8)family, .link_length = link_length};
+	struct packet packet = {
+		.key.family = (__u8)family, .link_length = link_length, .frame = ctx};
 	struct nat_job *job = nat_job();
 
 	if (!job || parse_destination(data, end, &packet) != VERDICT_NONE ||
@@ -175,7 +176,8 @@ noinline __u32 nat_error_read(struct xdp_md *ctx, __u32 link_length, __u32 famil
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
 	const void *header = data + (link_length & 31);
-	struct packet packet = {.key.family = (__u8)family, .link_length = link_length};
+	struct packet packet = {
+		.key.family = (__u8)family, .link_length = link_length, .frame = ctx};
 	struct nat_job *job = nat_job();
 	__be32 sender[4];
 	__u32 room = 0;

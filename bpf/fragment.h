@@ -105,7 +105,7 @@ static __always_inline bool fragment_is_known(__u64 word, __u32 now)
 static __always_inline enum verdict fragment_hold(struct xdp_md *ctx,
 						  const struct fragment_key *key)
 {
-	__u64 length = ctx->data_end - ctx->data;
+	__u64 length = bpf_xdp_get_buff_len(ctx);
 	struct held_frame *held;
 	__u64 last;
 

@@ -93,7 +93,8 @@ noinline __u32 icmp_read(struct xdp_md *ctx, __u32 link_length, __u32 family)
 	void *network = data + (link_length & 31);
 	const void *header = network;
 	struct quoted_flow *flow = quoted_flow();
-	struct packet packet = {.key.family = (__u8)family, .link_length = link_length};
+	struct packet packet = {
+		.key.family = (__u8)family, .link_length = link_length, .frame = ctx};
 	enum verdict verdict;
 	__u32 room = 0;
 

@@ -168,7 +168,7 @@ noinline __u32 nat_rewrite(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
-	struct packet packet = {.fragment = FRAGMENT_NONE};
+	struct packet packet = {.frame = ctx};
 	__u32 length = 0, room = 0, change = 0;
 	struct nat_job *job = nat_job();
 	enum verdict verdict = VERDICT_DROP_MALFORMED;
@@ -177,7 +177,8 @@ noinline __u32 nat_rewrite(struct xdp_md *ctx)
 
 	if (!job || data + sizeof(struct ethhdr) > end)
 		return VERDICT_DROP_MALFORMED;
-	ip = data + (job->link_length & 31);
+	packet.link_length = job->link_length & 31;
+	ip = data + packet.link_length;
 	header = ip;
 	/* First what does not depend on how the headers are chained: the fewer ways lead there. */
 	if (job->family == 4 && ip + sizeof(struct iphdr) <= end)
@@ -254,7 +255,7 @@ noinline __u32 nat_quote(struct xdp_md *ctx)
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
 	struct nat_job *job = nat_job();
-	struct packet packet = {.fragment = FRAGMENT_NONE};
+	struct packet packet = {.frame = ctx};
 	__u32 room = 0, change = 0;
 	const void *header;
 	__u16 *check;
@@ -263,7 +264,8 @@ noinline __u32 nat_quote(struct xdp_md *ctx)
 	if (!job)
 		return VERDICT_DROP_MALFORMED;
 	packet.key.family = job->family;
-	header = data + (job->link_length & 31);
+	packet.link_length = job->link_length & 31;
+	header = data + packet.link_length;
 	if (parse_icmp(&header, end, &packet, &room) != ICMP_KIND_ERROR)
 		return VERDICT_DROP_MALFORMED;
 	check = (__u16 *)header + 1;

@@ -36,6 +36,7 @@ static __always_inline bool signals_close(__u32 signals)
 }
 
 struct packet {
+	const void *frame; /* see frame_has() */
 	struct flow_key key;
 	__u64 vip_hash;     /* hash_vip() of the destination */
 	__u32 length;       /* of the IP packet by its header; 0 until that is validated */

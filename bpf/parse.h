@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reading a packet's headers. No helper and no map is used here: the same file is compiled for
- * the host, where it is fuzzed.
+ * Reading a packet's headers, which are in the frame's first buffer. No helper and no map is used
+ * here, but for the length of jumbo frames: the same file is compiled for the host, where it is
+ * fuzzed.
  */
 #ifndef BPF_PARSE_H
 #define BPF_PARSE_H
@@ -13,6 +14,7 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 
+#include "frame.h"
 #include "packet.h"
 #include "quic.h"
 
@@ -183,7 +185,7 @@ static __always_inline enum verdict parse_ipv4(const void **header, const void *
 	length = length_read(ip->tot_len);
 	if (bytes[0] >> 4 != 4 || header_length < sizeof(*ip) || length < header_length)
 		return VERDICT_DROP_MALFORMED;
-	if (*header + length > end)
+	if (!frame_has(packet->frame, *header, packet->link_length, length, end))
 		return VERDICT_DROP_MALFORMED;
 
 	packet->key.source[0] = 0;
@@ -271,7 +273,7 @@ static __always_inline enum verdict parse_ipv6(const void **header, const void *
 	length = length_read(ip->payload_len) + (__u32)sizeof(*ip);
 	if ((first & CONSTANT_BE32(0xf0000000)) != CONSTANT_BE32(0x60000000))
 		return VERDICT_DROP_MALFORMED;
-	if (start + length > end)
+	if (!frame_has(packet->frame, start, packet->link_length, length, end))
 		return VERDICT_DROP_MALFORMED;
 
 	packet->key.source[0] = ip->saddr.in6_u.u6_addr32[0];

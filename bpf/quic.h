@@ -22,14 +22,11 @@
 /* RFC 9369 numbers the types of long headers in another way, on purpose. */
 #define QUIC_VERSION_2 CONSTANT_BE32(0x6b3343cf)
 
-/* quic_is_first - an Initial or 0-RTT packet: a client may send it before it knows a server's ID. */
-static __always_inline bool quic_is_first(const void *payload, const void *end)
+/* The first bytes of a payload, which are there: see quic_is_first. */
+static __always_inline bool quic_bytes_are_first(const __u8 bytes[QUIC_VERSION_END])
 {
-	const __u8 *bytes = payload;
 	__u32 version, type;
 
-	if (payload + QUIC_VERSION_END > end)
-		return false;
 	if ((bytes[0] & (QUIC_LONG | QUIC_FIXED)) != (QUIC_LONG | QUIC_FIXED))
 		return false;
 	__builtin_memcpy(&version, bytes + 1, sizeof(version));
@@ -39,6 +36,12 @@ static __always_inline bool quic_is_first(const void *payload, const void *end)
 	if (version == QUIC_VERSION_2)
 		type = (type - 1) & 3u;
 	return type <= QUIC_TYPE_0RTT;
+}
+
+/* quic_is_first - an Initial or 0-RTT packet: a client may send it before it knows a server's ID. */
+static __always_inline bool quic_is_first(const void *payload, const void *end)
+{
+	return payload + QUIC_VERSION_END <= end && quic_bytes_are_first(payload);
 }
 
 /* Where the connection ID starts in the payload, or 0 if it has none that a server gave. */
@@ -52,7 +55,7 @@ static __always_inline __u32 quic_id_start(const void *payload, const void *end,
 	/* The fixed bit is not looked at: RFC 9287 lets peers set it at random. */
 	if (!(bytes[0] & QUIC_LONG))
 		return QUIC_SHORT_ID;
-	if (payload + QUIC_LONG_ID > end || room < QUIC_LONG_ID || quic_is_first(payload, end))
+	if (payload + QUIC_LONG_ID > end || room < QUIC_LONG_ID || quic_bytes_are_first(bytes))
 		return 0;
 	if (!(bytes[1] | bytes[2] | bytes[3] | bytes[4]))
 		return 0;

@@ -29,7 +29,8 @@ noinline __u32 quic_owner(struct xdp_md *ctx, __u32 service_id, __u32 link_lengt
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
 	const void *header = data + (link_length & 31);
-	struct packet packet = {.key.family = (__u8)family};
+	struct packet packet = {
+		.key.family = (__u8)family, .link_length = link_length & 31, .frame = ctx};
 	struct quic_key key = {.service = service_id};
 	__u32 length = 0, room = 0;
 	enum verdict verdict;

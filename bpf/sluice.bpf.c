@@ -41,6 +41,7 @@ static __always_inline enum verdict balance(struct xdp_md *ctx, struct packet *p
 	void *end = (void *)(long)ctx->data_end;
 	enum verdict verdict;
 
+	packet->frame = ctx;
 	packet->key.family = family;
 	verdict = parse_destination(data, end, packet);
 	if (verdict != VERDICT_NONE)
@@ -125,7 +126,7 @@ static __always_inline int verdict_apply(struct xdp_md *ctx, enum verdict verdic
 	return forward_out(ctx, route);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int sluice(struct xdp_md *ctx)
 {
 	struct packet packet;

@@ -39,8 +39,10 @@ static void check_budget(const struct bpf_object *object)
 CASE_WITH(every_program_is_within_it, "conformance/verifier budget: every program is within it",
 	  .open = lab_reset, .not_on_wire = "it sends no packet")
 {
-	const struct lab *lab = *state;
+	struct lab *lab = *state;
 
 	check_budget(lab->sluice->obj);
 	check_budget(lab->decap->obj);
+	lab_jumbo(lab);
+	check_budget(lab->jumbo->obj);
 }

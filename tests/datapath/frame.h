@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FRAME_MAX 2048
+#define FRAME_MAX 9216
 
 #define FLAG_FIN  0x01
 #define FLAG_SYN  0x02

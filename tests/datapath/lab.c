@@ -47,7 +47,7 @@ static void *map_memory(const struct bpf_map *map)
 	return memory;
 }
 
-static void maps_size(const struct lab *lab, struct sluice_bpf *sluice)
+void lab_maps_size(const struct lab *lab, struct sluice_bpf *sluice)
 {
 	bpf_map__set_max_entries(sluice->maps.service_keys, LAB_KEY_LINES);
 	bpf_map__set_max_entries(sluice->maps.services, LAB_SERVICES);
@@ -128,7 +128,7 @@ int lab_new(void **state)
 		print_error("cannot open the BPF objects: %s\n", strerror(errno));
 		return -1;
 	}
-	maps_size(lab, lab->sluice);
+	lab_maps_size(lab, lab->sluice);
 	if (sluice_bpf__load(lab->sluice)) {
 		print_error("cannot load the data plane: %s\n", strerror(errno));
 		return -1;
@@ -166,6 +166,7 @@ int lab_free(void **state)
 	decap_bpf__destroy(lab->decap);
 	sluice_bpf__destroy(lab->sluice);
 	sluice_bpf__destroy(lab->spread);
+	sluice_bpf__destroy(lab->jumbo);
 	free(lab);
 	return 0;
 }
@@ -215,7 +216,7 @@ int lab_reset(void **state)
 {
 	struct lab *lab = *state;
 
-	lab->is_spread = false;
+	lab->variant = lab->sluice;
 	fragments_clear(lab);
 	guard_clear(lab);
 	nat_clear(lab);
@@ -388,35 +389,6 @@ size_t lab_guard_sources(struct lab *lab)
 		count++;
 	}
 	return count;
-}
-
-void lab_spread(struct lab *lab)
-{
-	struct bpf_map *map, *shared;
-	struct settings *settings;
-	struct ip address;
-
-	lab->is_spread = true;
-	if (lab->spread)
-		return;
-	lab->spread = sluice_bpf__open();
-	assert_non_null(lab->spread);
-	maps_size(lab, lab->spread);
-	settings = (struct settings *)&lab->spread->rodata->settings;
-	assert_int_equal(ip_parse(LAB_SPREAD_V4, &address), 0);
-	settings->source_v4 = address.word[3];
-	settings->source_v4_bits = htonl(0xffff);
-	assert_int_equal(ip_parse(LAB_SPREAD_V6, &address), 0);
-	memcpy(settings->source_v6, address.word, sizeof(settings->source_v6));
-	settings->source_v6_bits[2] = settings->source_v6_bits[3] = UINT32_MAX;
-	bpf_object__for_each_map(map, lab->spread->obj)
-	{
-		if (bpf_map__is_internal(map))
-			continue;
-		shared = bpf_object__find_map_by_name(lab->sluice->obj, bpf_map__name(map));
-		assert_int_equal(bpf_map__reuse_fd(map, bpf_map__fd(shared)), 0);
-	}
-	assert_int_equal(sluice_bpf__load(lab->spread), 0);
 }
 
 uint64_t lab_decap_count(const struct lab *lab, uint32_t verdict)

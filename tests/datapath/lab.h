@@ -32,8 +32,10 @@
 
 struct lab {
 	struct sluice_bpf *sluice;
-	struct sluice_bpf *spread; /* the same maps; outer sources by flow. NULL: not loaded yet */
-	bool is_spread;
+	/* With the same maps; NULL: not loaded yet. */
+	struct sluice_bpf *spread;  /* outer sources by flow */
+	struct sluice_bpf *jumbo;   /* frames in several buffers */
+	struct sluice_bpf *variant; /* the one of them that lab_run runs */
 	struct decap_bpf *decap;
 	struct pass_bpf *pass;       /* at the other ends of the wire */
 	struct wire *wire;           /* frames go over namespaces; NULL: by BPF_PROG_RUN */
@@ -116,6 +118,12 @@ void lab_run(struct lab *lab, const struct frame *frame, struct result *ret_resu
 #define LAB_SPREAD_V4 "198.18.0.0"      /* /16 */
 #define LAB_SPREAD_V6 "2001:db8:5a:1::" /* /64 */
 void lab_spread(struct lab *lab);
+
+/* lab_maps_size - for opening another one. */
+void lab_maps_size(const struct lab *lab, struct sluice_bpf *sluice);
+
+/* lab_jumbo - until the end of the case the program is that for frames in several buffers. */
+void lab_jumbo(struct lab *lab);
 
 /* lab_send - build a frame and run it; gives the number of the backend, or -1. */
 int lab_send(struct lab *lab, const struct spec *spec);

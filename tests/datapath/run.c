@@ -102,8 +102,7 @@ uint32_t lab_frames(const struct lab *lab, uint32_t frames, uint32_t on_wire)
 
 void lab_run(struct lab *lab, const struct frame *frame, struct result *ret_result)
 {
-	const struct bpf_program *program =
-		(lab->is_spread ? lab->spread : lab->sluice)->progs.sluice;
+	const struct bpf_program *program = lab->variant->progs.sluice;
 	struct verdicts before, after;
 
 	keep_sent(frame);

@@ -31,7 +31,7 @@ def made_again(context):
         assert "gone" in lab.sluice("status").stdout and not pins(lab)
         lab.add_link(lab.lb, "eth0", lab.switch)
         lab.switch.ip("link set dev lb xdpdrv obj "
-                      f"{os.path.join(lab.build, 'bpf', 'pass.bpf.o')} sec xdp")
+                      f"{os.path.join(lab.build, 'bpf', 'pass.bpf.o')} sec xdp.frags")
         wait_for("it is attached again", lambda: attached(lab) == {"eth0": True})
         assert pins(lab) == ["link-eth0"]
         lab.client.ip("neigh flush dev eth0")

@@ -29,7 +29,7 @@ struct {
 	__type(value, __u32);
 } target SEC(".maps");
 
-SEC("xdp")
+SEC("xdp.frags")
 int wrapper(struct xdp_md *ctx)
 {
 	__s64 length = (long)ctx->data_end - (long)ctx->data;
@@ -57,7 +57,7 @@ int wrapper(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int nothing(struct xdp_md *ctx)
 {
 	(void)ctx;
@@ -65,7 +65,7 @@ int nothing(struct xdp_md *ctx)
 }
 
 /* The least that a forwarder of any kind does. */
-SEC("xdp")
+SEC("xdp.frags")
 int swap(struct xdp_md *ctx)
 {
 	struct ethhdr *ethernet = (void *)(long)ctx->data;

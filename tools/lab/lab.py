@@ -33,7 +33,7 @@ BACK_SUBNET = {4: ipaddress.ip_network("198.19.0.0/16"), 6: ipaddress.ip_network
 SUBNET = {4: ipaddress.ip_network("198.18.0.0/16"), 6: ipaddress.ip_network("fd00:51::/64")}
 VIP = {4: "203.0.113.80", 6: "2001:db8:80::80"}
 LB_NUMBER, CLIENT_NUMBER, FIRST_BACKEND = 1, 20, 256
-LAB_MTU, VIP_MTU = 1600, 1500  # what is for a VIP still fits when a tunnel header is added
+MTU, TUNNEL_ROOM = 1600, 100  # what is for a VIP still fits when a tunnel header is added
 PREFIX = "sl"
 
 
@@ -218,11 +218,12 @@ class Lab:
 
     serial = 0
 
-    def __init__(self, build=None):
+    def __init__(self, build=None, mtu=MTU):
         Lab.serial += 1
         self.id = f"{PREFIX}{os.getpid()}n{Lab.serial}"
         self.prefix = self.id + "-"
         self.build = build or build_folder()
+        self.mtu = mtu
         self.sluiced = os.path.join(self.build, "sluiced")
         self.sluice_path = os.path.join(self.build, "sluice")
         self.pin_dir = f"/sys/fs/bpf/{self.id}"
@@ -265,13 +266,13 @@ class Lab:
         switch = Node(self, name, 0)
         execute("ip", "netns", "add", switch.namespace)
         switch.ip("link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
-                  f"link set br0 mtu {LAB_MTU} up")
+                  f"link set br0 mtu {self.mtu} up")
         return switch
 
     def make_target(self, switch):
         """What XDP sends into a veth arrives only if the other end has a native program too."""
         switch.ip("link set dev lb xdpdrv obj "
-                  f"{os.path.join(self.build, 'bpf', 'pass.bpf.o')} sec xdp")
+                  f"{os.path.join(self.build, 'bpf', 'pass.bpf.o')} sec xdp.frags")
 
     def add_back(self):
         """The second segment; the balancer's host routes what its backends answer."""
@@ -289,7 +290,7 @@ class Lab:
         return node
 
     def add_link(self, node, device, switch):
-        shape = f"mtu {LAB_MTU} numtxqueues 2 numrxqueues 2".split()
+        shape = f"mtu {self.mtu} numtxqueues 2 numrxqueues 2".split()
         execute("ip", "link", "add", device, "netns", node.namespace, *shape, "type", "veth",
                 "peer", "name", node.name, "netns", switch.namespace, *shape)
         for one, end in (node, device), (switch, node.name):
@@ -315,7 +316,7 @@ class Lab:
     def route(self, node, vip):
         family = ipaddress.ip_address(vip).version
         node.ip(f"route replace {vip} via {self.lb.address(family)} "
-                f"mtu lock {VIP_MTU}")
+                f"mtu lock {self.mtu - TUNNEL_ROOM}")
 
     def add_vip(self, vip):
         """Clients reach the VIP by way of lb."""
@@ -330,7 +331,7 @@ class Lab:
         """Options of the provisioner for backends of this lab."""
         return {"bridge_ns": self.switch.namespace, "bridge": "br0", "prefix": self.prefix,
                 "subnet4": str(SUBNET[4]), "subnet6": str(SUBNET[6]),
-                "first": str(FIRST_BACKEND), "mtu": str(LAB_MTU),
+                "first": str(FIRST_BACKEND), "mtu": str(self.mtu),
                 "objects": os.path.join(self.build, "bpf"), "state": self.path("netns"),
                 **{name: str(value) for name, value in more.items()}}
 

@@ -206,7 +206,7 @@ static int load(struct dataplane *dataplane, const struct config *config, char *
 	code = pinned_look(dataplane, &meta, &pinned, error);
 	if (code)
 		return code;
-	dataplane->object = sluice_bpf__open_opts(&options);
+	dataplane->object = object_open(dataplane, config, &options);
 	if (!dataplane->object)
 		return error_set(error, -errno, "cannot read the data plane's object: %s",
 				 strerror(errno));

@@ -13,8 +13,7 @@
 #include "agent/dataplane_private.h"
 #include "base/log.h"
 
-/* The interface of a link; 0 when it has gone. */
-static uint32_t link_ifindex(int fd)
+uint32_t link_ifindex(int fd)
 {
 	struct bpf_link_info info = {0};
 	uint32_t size = sizeof(info);
@@ -308,6 +307,11 @@ static int link_attach(struct dataplane *dataplane, const char *name, uint32_t i
 	int code;
 
 	snprintf(facts.name, sizeof(facts.name), "%s", name);
+	if (!dataplane->is_jumbo && interface_is_jumbo(name))
+		log_warning(
+			"%s: it takes jumbo frames, and the program that is loaded does not; name "
+			"it in `interfaces` of the config and start sluiced again",
+			name);
 	facts.fd = link_make_wanted(dataplane->program, name, ifindex, wanted, &facts.mode, error);
 	if (facts.fd < 0)
 		return facts.fd;

@@ -38,7 +38,8 @@ static enum sharing map_sharing(const char *name)
 	} maps[] = {
 		{META_PIN, SHARE_NEVER},
 		{"egress", SHARE_ALWAYS},
-		{"egress_ports", SHARE_ALWAYS},
+		/* A device map takes programs of one kind, which older versions' are not. */
+		{"egress_ports", SHARE_VERSION},
 		{"verdict_counters", SHARE_ALWAYS},
 		{"flow_counters", SHARE_ALWAYS},
 		{"slots", SHARE_PLACES},

@@ -57,6 +57,7 @@ struct dataplane {
 		uint32_t tick; /* when it grew */
 		uint32_t next; /* bucket to look at */
 	} growth;
+	bool is_jumbo; /* the program is the one for jumbo frames */
 	struct dataplane_link *links;
 	size_t link_count;
 };
@@ -72,8 +73,23 @@ void links_close(struct dataplane *dataplane);
  */
 int link_make_wanted(int program, const char *name, uint32_t ifindex, enum attach_mode wanted,
 		     enum attach_mode *ret_mode, struct error *error);
+/* link_ifindex - the interface of a link; 0 when it has gone. */
+uint32_t link_ifindex(int fd);
 /* links_detach - detach every link pinned in the folder; for the clean-up. */
 void links_detach(const char *pin_dir);
+
+/* In dataplane_jumbo.c. */
+
+struct bpf_object_open_opts;
+
+/* interface_is_jumbo - whether packets of the interface may come in several buffers. */
+bool interface_is_jumbo(const char *name);
+/*
+ * object_open - the program for the interfaces of the config, and of the pinned links; sets is_jumbo.
+ * NULL with errno.
+ */
+struct sluice_bpf *object_open(struct dataplane *dataplane, const struct config *config,
+			       const struct bpf_object_open_opts *options);
 
 /* In dataplane.c: what takes a system call of BPF. 0 or -errno. */
 int dataplane_key_write(struct dataplane *dataplane, const struct service_key *key,

@@ -103,7 +103,7 @@ def second_balancer(lab):
     second.lb = lab.add_node("lb2", SECOND_NUMBER)
     # What XDP sends into a veth arrives only if the other end has a native program too.
     lab.switch.ip("link set dev lb2 xdpdrv obj "
-                  f"{os.path.join(lab.build, 'bpf', 'pass.bpf.o')} sec xdp")
+                  f"{os.path.join(lab.build, 'bpf', 'pass.bpf.o')} sec xdp.frags")
     second.folder = lab.path("second")
     os.mkdir(second.folder)
     os.makedirs(lab.pin_dir, exist_ok=True)

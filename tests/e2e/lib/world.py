@@ -17,9 +17,9 @@ UDP_ECHO = os.path.join(ROOT, "tests", "e2e", "lib", "udp_echo.py")
 
 
 @contextlib.contextmanager
-def open_lab(context):
+def open_lab(context, **options):
     """A lab; on failure the end of the agent's log is shown."""
-    with Lab(build=str(context.build)) as lab:
+    with Lab(build=str(context.build), **options) as lab:
         try:
             yield lab
         except BaseException:
