@@ -15,6 +15,7 @@
 #include "mss.h"
 #include "packet.h"
 #include "too_big.h"
+#include "vlan.h"
 
 /* Whether a frame comes from this MAC address, the first six bytes of a word. */
 static __always_inline bool source_is(const void *data, __u64 mac)
@@ -144,16 +145,24 @@ static __always_inline enum verdict forward_special(struct xdp_md *ctx, const st
 						    union nexthop nexthop)
 {
 	enum forward_mode mode = backend_mode(route->backend);
-	__u64 shape = gue_shape(packet);
+	__u32 link_length = packet->link_length;
+	__u64 shape;
 
+	if (route->backend->mode & BACKEND_RETAGS) {
+		link_length =
+			vlan_set(ctx, link_length, packet->key.family, route->service_id, false);
+		if (!link_length)
+			return VERDICT_DROP_NO_ROOM;
+	}
+	shape = gue_shape(packet, link_length);
 	if (route->backend->mode & BACKEND_CLAMPS)
-		shape += mss_clamp(ctx, packet->link_length, packet->key.family, route->service_id);
+		shape += mss_clamp(ctx, link_length, packet->key.family, route->service_id);
 	if (mode == FORWARD_MODE_GUE)
 		return (enum verdict)forward_gue(ctx, route->backend_id, nexthop.word, route->hash,
 						 shape);
 	if (mode == FORWARD_MODE_NAT)
 		return (enum verdict)forward_nat(ctx, route->backend_id, nexthop.word,
-						 nat_shape(packet));
+						 nat_shape(packet, link_length));
 	return (enum verdict)forward_changed(ctx, route->backend_id, nexthop.word, route->hash,
 					     shape);
 }

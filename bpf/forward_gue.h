@@ -31,10 +31,10 @@ struct gue_ipv6 {
 };
 
 /* What the outer header needs to know of the packet, in one word for a global function. */
-static __always_inline __u64 gue_shape(const struct packet *packet)
+static __always_inline __u64 gue_shape(const struct packet *packet, __u32 link_length)
 {
-	return packet->length | (__u64)packet->link_length << 32 |
-	       (__u64)packet->traffic_class << 40 | (__u64)packet->key.family << 48;
+	return packet->length | (__u64)link_length << 32 | (__u64)packet->traffic_class << 40 |
+	       (__u64)packet->key.family << 48;
 }
 
 #define SHAPE_LENGTH(shape)        ((__u32)(shape))

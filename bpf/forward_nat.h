@@ -9,6 +9,7 @@
 
 #include "mss.h"
 #include "nat_rewrite.h"
+#include "vlan.h"
 
 #define FAMILY_IPV4 2 /* AF_INET and AF_INET6: their header is the C library's */
 #define FAMILY_IPV6 10
@@ -57,12 +58,12 @@ noinline __u32 forward_nat(struct xdp_md *ctx, __u32 backend_id, __u64 nexthop, 
 	return verdict == VERDICT_NONE ? VERDICT_FORWARD_NAT : verdict;
 }
 
-static __always_inline __u32 nat_shape(const struct packet *packet)
+static __always_inline __u32 nat_shape(const struct packet *packet, __u32 link_length)
 {
 	bool is_error =
 		packet->key.protocol == IPPROTO_ICMP || packet->key.protocol == IPPROTO_ICMPV6;
 
-	return packet->link_length | (__u32)packet->key.family << 8 | (__u32)is_error << 16;
+	return link_length | (__u32)packet->key.family << 8 | (__u32)is_error << 16;
 }
 
 /* nat_is_used - whether any backend is in mode nat: only then answers are looked for. */
@@ -234,14 +235,24 @@ noinline __u32 nat_route(struct xdp_md *ctx)
 	return VERDICT_DROP_NO_NEXTHOP;
 }
 
-/* Here a backend's SYN-ACK passes, too. */
-static __always_inline void nat_clamp(struct xdp_md *ctx, const struct nat_job *job)
+/*
+ * What the service asks for besides. Here a backend's SYN-ACK passes, too. What the host's stack sends
+ * on keeps its tags, by which that knows the interface. Returns the verdict, or a drop.
+ */
+static __always_inline enum verdict nat_finish(struct xdp_md *ctx, const struct nat_job *job,
+					       enum verdict verdict)
 {
 	__u32 id = job->backend;
 	const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
 
-	if (backend && backend->mode & BACKEND_CLAMPS)
+	if (!backend)
+		return verdict;
+	if (backend->mode & BACKEND_CLAMPS)
 		mss_clamp(ctx, job->link_length, job->family, backend->service);
+	if (backend->mode & BACKEND_RETAGS && verdict == VERDICT_RETURN_NAT &&
+	    !vlan_set(ctx, job->link_length, job->family, backend->service, true))
+		return VERDICT_DROP_NO_ROOM;
+	return verdict;
 }
 
 /* nat_return - a packet that is not for a VIP: if a backend answers with it, on to the client. */
@@ -273,8 +284,7 @@ static __always_inline enum verdict nat_return(struct xdp_md *ctx, struct packet
 		rewritten = (enum verdict)nat_rewrite(ctx);
 	if (rewritten < VERDICT_NONE)
 		return rewritten;
-	nat_clamp(ctx, job);
-	return verdict;
+	return nat_finish(ctx, job, verdict);
 }
 
 #endif

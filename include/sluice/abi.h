@@ -132,6 +132,11 @@ static inline __attribute__((always_inline)) __u32 table_tick(__u64 word)
 	return (__u32)(word >> 48) & SLUICE_SEEN_MASK;
 }
 
+/* In place of a VLAN's ID, 1 to VLAN_ID_MAX. */
+#define VLAN_KEEP   0      /* the tags that a packet came with */
+#define VLAN_NONE   0x1000 /* no tag */
+#define VLAN_ID_MAX 4094
+
 /* Map "services" (array): one record a service. */
 struct service {
 	__u64 table;            /* table_word() */
@@ -151,8 +156,10 @@ struct service {
 	__u8 quic_id_config; /* with an offset: the top three bits of the connection ID */
 	__u8 guard;          /* GUARD_*: what the guard is to ask; 0: nothing */
 	__u8 reserved;
-	__u16 mss; /* TCP: the largest segment size that a SYN may offer; 0: any */
-	__u8 reserved2[26];
+	__u16 mss;         /* TCP: the largest segment size that a SYN may offer; 0: any */
+	__u16 vlan;        /* of what goes to the backends: an ID, or one of VLAN_* */
+	__u16 client_vlan; /* mode nat: of what the backends answer, on its way to the client */
+	__u8 reserved2[22];
 };
 
 /* Map "quic_ids" (hash): from a server ID to the backend's index in map "backends". */
@@ -186,6 +193,7 @@ enum forward_mode {
  */
 #define BACKEND_MODE_MASK 0x0f
 #define BACKEND_CLAMPS    0x10 /* the service has an MSS */
+#define BACKEND_RETAGS    0x20 /* the service has a VLAN of its own, on either way */
 
 /* How a packet leaves: one word, so that a change of neighbour is seen whole. 0: not known. */
 union nexthop {

@@ -7,7 +7,7 @@
  * Version of everything in this folder that lives in a map. Checked before pinned maps are
  * adopted; raise it with any change of a layout or of the meaning of a field.
  */
-#define SLUICE_ABI_VERSION 12
+#define SLUICE_ABI_VERSION 13
 
 /*
  * The oldest version whose pinned maps an agent goes on from: since then struct meta, the flow

@@ -128,6 +128,29 @@ RETURN_CASE(offers_are_clamped,
 	}
 }
 
+RETURN_CASE(answers_have_tags_of_their_own,
+	    "conformance/F15 answers through nat leave in the clients' VLAN")
+{
+	struct lab *lab = *state;
+
+	need_network();
+	for (unsigned int i = 0; i < 6; i++) {
+		struct spec answer = nat_answer(i % 2, IPPROTO_TCP), expected_spec;
+		uint32_t id = nat_service(i % 2, IPPROTO_TCP);
+		struct frame frame, expected;
+
+		lab->services[id].client_vlan = VLAN_NONE;
+		lab->backends[id * LAB_SERVICE_BACKENDS + NAT_NUMBER].mode |= BACKEND_RETAGS;
+		expected_spec = returned(&answer);
+		answer.vlans = i / 2;
+		frame_build(&frame, &answer);
+		frame_build(&expected, &expected_spec);
+		nat_sum(&frame);
+		nat_sum(&expected);
+		expect(lab, &frame, &expected);
+	}
+}
+
 RETURN_CASE(no_checksum_stays_none, "conformance/N3 on the way back no checksum of UDP stays none")
 {
 	const struct spec answer = nat_answer(false, IPPROTO_UDP);

@@ -105,6 +105,8 @@ static void service_defaults(void **context)
 	assert_int_equal(service->unknown_port, EMPTY_DROP);
 	assert_false(service->quic);
 	assert_int_equal(service->mss, 0);
+	assert_int_equal(service->vlan, VLAN_KEEP);
+	assert_int_equal(service->client_vlan, VLAN_KEEP);
 	assert_int_equal(service->quic_id_length, 0);
 	assert_int_equal(service->quic_id_offset, 1);
 	assert_int_equal(service->quic_id_config, 0);
@@ -238,7 +240,7 @@ static void wrong_shape(void **context)
 		{WEB "    wait: 1\n",
 		 "c.yaml:6:5: unknown key 'wait'; known here: name, vip, protocol, port, mode, "
 		 "tracking, affinity, scheduler, empty, unknown_port, quic, mss, "
-		 "quic_id_length, quic_id_offset, quic_id_config, grace_ms, drain_ms, "
+		 "vlan, client_vlan, quic_id_length, quic_id_offset, quic_id_config, grace_ms, drain_ms, "
 		 "backends_max, backends, autoscale, guard, health, agent_check, warm_up"},
 		{WEB "    backends:\n      - name: a\n        addressx: 10.0.0.1\n",
 		 "c.yaml:8:9: unknown key 'addressx'; did you mean 'address'?"},
@@ -352,6 +354,12 @@ static void wrong_service(void **context)
 		 "service web, which is in mode nat too; give it another port"},
 		{WEB "    mss: 87\n",
 		 "c.yaml:6:5: mss 87 is below 88; give 0 (any), or 88 to 65535"},
+		{WEB "    vlan: 4095\n", "c.yaml:6:5: vlan 4095 is above 4094; give 1 to 4094"},
+		{WEB "    vlan: all\n",
+		 "c.yaml:6:5: vlan 'all' is not a VLAN; give keep, none, or 1 to 4094"},
+		{WEB "    client_vlan: 7\n",
+		 "c.yaml:6:5: client_vlan is for mode nat, in which answers pass here; set "
+		 "client_vlan: keep"},
 		{DNS "    mss: 1400\n", "c.yaml:6:5: mss is for protocol tcp; set mss: 0"},
 		{WEB "    quic_id_length: 4\n",
 		 "c.yaml:6:5: quic_id_length is for services with quic: true; set that too"},

@@ -550,6 +550,10 @@ static void publish_when_needed(void **context)
 	service_edit(after, "web")->mss = 1400;
 	assert_plan(web, after, "backend_write web/w1, backend_write web/w2, service_write web");
 	state_free(after);
+	after = state_clone(web);
+	service_edit(after, "web")->vlan = VLAN_NONE;
+	assert_plan(web, after, "backend_write web/w1, backend_write web/w2, service_write web");
+	state_free(after);
 	state_free(web);
 }
 

@@ -111,7 +111,8 @@ uint16_t backend_port(const struct pool *pool, const struct pool_backend *backen
 
 uint8_t record_mode(const struct service_config *service)
 {
-	return (uint8_t)(service->mode | (service->mss ? BACKEND_CLAMPS : 0));
+	return (uint8_t)(service->mode | (service->mss ? BACKEND_CLAMPS : 0) |
+			 (service_retags(service) ? BACKEND_RETAGS : 0));
 }
 
 static void backend_mark(struct backend *record, enum backend_state state)
@@ -372,6 +373,8 @@ void service_fill(const struct dataplane *dataplane, const struct pool *pool,
 	record->quic_id_length = config->quic_id_length;
 	record->protocol = config->protocol;
 	record->mss = config->mss;
+	record->vlan = config->vlan;
+	record->client_vlan = config->client_vlan;
 }
 
 static void service_write(struct dataplane *dataplane, const struct pool *pool)

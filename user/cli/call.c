@@ -51,7 +51,9 @@ json_t *call_body(const struct call *call)
 		else if (parameter->kind == PARAMETER_NUMBER ||
 			 parameter->kind == PARAMETER_DURATION ||
 			 parameter->kind == PARAMETER_PORT ||
-			 (parameter->kind == PARAMETER_PORT_ANY && value->number))
+			 ((parameter->kind == PARAMETER_PORT_ANY ||
+			   parameter->kind == PARAMETER_VLAN) &&
+			  value->number))
 			field = json_integer((json_int_t)value->number);
 		else
 			field = json_string(value->text);
@@ -161,6 +163,11 @@ static int value_set(const struct parameter *parameter, const char *text, struct
 		if (strcmp(text, "any") == 0)
 			return 0;
 		return number_parse(parameter, text, 1, 65535, ", or any", &value->number, error);
+	case PARAMETER_VLAN:
+		if (strcmp(text, "keep") == 0 || strcmp(text, "none") == 0)
+			return 0;
+		return number_parse(parameter, text, 1, VLAN_ID_MAX, ", keep or none",
+				    &value->number, error);
 	case PARAMETER_NUMBER:
 		return number_parse(parameter, text, parameter->minimum, parameter->maximum, "",
 				    &value->number, error);

@@ -100,7 +100,10 @@ static void value_print(const struct line *line, const struct parameter *paramet
 		choices_print(line, parameter);
 	else if (parameter->kind == PARAMETER_PORT_ANY)
 		candidate(line, "any", "every port");
-	else if (is_called(parameter, "FILE") || is_called(parameter, "PATH"))
+	else if (parameter->kind == PARAMETER_VLAN) {
+		candidate(line, "keep", "the tags that packets came with");
+		candidate(line, "none", "no tag");
+	} else if (is_called(parameter, "FILE") || is_called(parameter, "PATH"))
 		printf(":file\n");
 	else if (is_called(parameter, "IFACE"))
 		interfaces_print_names(line);

@@ -14,7 +14,7 @@
 #define EXIT_DIFFERENT 3 /* plan, diff: there is something to report; doctor: warnings */
 #define EXIT_TROUBLE   4 /* doctor: errors */
 
-#define PARAMETERS_MAX 24
+#define PARAMETERS_MAX 28
 
 enum parameter_kind {
 	PARAMETER_FLAG,
@@ -23,6 +23,7 @@ enum parameter_kind {
 	PARAMETER_ADDRESS,
 	PARAMETER_PORT,     /* 1..65535 */
 	PARAMETER_PORT_ANY, /* 1..65535 or "any" */
+	PARAMETER_VLAN,     /* 1..4094, "keep" or "none" */
 	PARAMETER_NUMBER,   /* minimum..maximum */
 	PARAMETER_REAL,     /* above 0 */
 	PARAMETER_DURATION, /* "30s"; the number is in ms */

@@ -94,6 +94,8 @@ struct service_config {
 	enum empty_answer unknown_port; /* of the VIP: all its services say the same */
 	bool quic;
 	uint16_t mss;           /* TCP: the largest that a SYN may offer; 0 = any */
+	uint16_t vlan;          /* of the way to the backends: an ID, VLAN_KEEP or VLAN_NONE */
+	uint16_t client_vlan;   /* mode nat: of the way back to the clients */
 	uint8_t quic_id_length; /* see struct service; 0 = connection IDs are not looked at */
 	uint8_t quic_id_offset;
 	uint8_t quic_id_config;
@@ -207,6 +209,9 @@ uint32_t config_slot_lines(uint32_t slot_count);
 
 /* config_backend_capacity - records of a pool: more than backends_max, for retired numbers. */
 uint32_t config_backend_capacity(uint32_t backends_max);
+
+/* service_retags - whether packets of the service leave with other VLAN tags than they came with. */
+bool service_retags(const struct service_config *service);
 
 /*
  * service_nat_clash - whether a backend of this service has the address and port of one of the

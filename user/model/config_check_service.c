@@ -123,6 +123,20 @@ static uint16_t check_port(struct check *check, const char *text)
 	return 0;
 }
 
+/* A VLAN's ID, or a word in its place. */
+static uint16_t check_vlan(struct check *check, const char *field, const char *text)
+{
+	if (!text || strcmp(text, "keep") == 0)
+		return VLAN_KEEP;
+	if (strcmp(text, "none") == 0)
+		return VLAN_NONE;
+	if (strspn(text, "0123456789") == strlen(text) && *text)
+		return (uint16_t)number(check, field, text, 1, VLAN_ID_MAX, VLAN_KEEP);
+	check_fail(check, field, "%s '%s' is not a VLAN; give keep, none, or 1 to %d", field, text,
+		   VLAN_ID_MAX);
+	return VLAN_KEEP;
+}
+
 /* What is wrong only together. */
 static void check_service_fits(struct check *check, const struct service_config *service)
 {
@@ -144,6 +158,10 @@ static void check_service_fits(struct check *check, const struct service_config 
 	if (service->mss && service->mss < MSS_MIN)
 		check_fail(check, "mss", "mss %d is below %d; give 0 (any), or %d to 65535",
 			   service->mss, MSS_MIN, MSS_MIN);
+	if (service->client_vlan && service->mode != FORWARD_MODE_NAT)
+		check_fail(check, "client_vlan",
+			   "client_vlan is for mode nat, in which answers pass here; set "
+			   "client_vlan: keep");
 	if (service->quic && service->protocol != IPPROTO_UDP)
 		check_fail(check, "quic", "quic is for protocol udp; set quic: false");
 }
@@ -168,6 +186,8 @@ void check_service(struct check *check, const struct raw_service *raw,
 		check_word(check, "unknown_port", raw->unknown_port, empty_answer_names, 0);
 	service->quic = check_bool(check, "quic", raw->quic, false);
 	service->mss = (uint16_t)number(check, "mss", raw->mss, 0, UINT16_MAX, 0);
+	service->vlan = check_vlan(check, "vlan", raw->vlan);
+	service->client_vlan = check_vlan(check, "client_vlan", raw->client_vlan);
 	service->quic_id_length = (uint8_t)number(check, "quic_id_length", raw->quic_id_length, 0,
 						  SLUICE_QUIC_ID_MAX, 0);
 	service->quic_id_offset = (uint8_t)number(check, "quic_id_offset", raw->quic_id_offset, 0,

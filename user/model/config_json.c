@@ -207,13 +207,20 @@ static json_t *warm_up_to_json(const struct service_config *service)
 			 "initial_weight", (json_int_t)service->warm_up_first / 10);
 }
 
+static json_t *vlan_to_json(uint16_t vlan)
+{
+	if (vlan == VLAN_KEEP)
+		return json_string("keep");
+	return vlan == VLAN_NONE ? json_string("none") : json_integer(vlan);
+}
+
 json_t *service_config_to_json(const struct service_config *service)
 {
 	char vip[IP_TEXT_MAX];
 	json_t *port = service->port ? json_integer(service->port) : json_string("any");
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:i, s:i, "
+		"{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:o, s:o, s:i, s:i, s:i, "
 		"s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"name", service->name, "vip", ip_format(&service->vip, vip), "protocol",
 		service->protocol == IPPROTO_UDP ? "udp" : "tcp", "port", port, "mode",
@@ -221,12 +228,14 @@ json_t *service_config_to_json(const struct service_config *service)
 		"affinity", affinity_names[service->affinity], "scheduler",
 		scheduler_names[service->scheduler], "empty", empty_answer_names[service->empty],
 		"unknown_port", empty_answer_names[service->unknown_port], "quic", service->quic,
-		"mss", service->mss, "quic_id_length", service->quic_id_length, "quic_id_offset",
-		service->quic_id_offset, "quic_id_config", service->quic_id_config, "grace_ms",
-		(json_int_t)service->grace_ms, "drain_ms", (json_int_t)service->drain_ms,
-		"backends_max", (json_int_t)service->backends_max, "backends",
-		backends_to_json(service), "autoscale", autoscale_to_json(service->autoscale),
-		"guard", guard_to_json(&service->new_flow_limit), "health",
+		"mss", service->mss, "vlan", vlan_to_json(service->vlan), "client_vlan",
+		vlan_to_json(service->client_vlan), "quic_id_length", service->quic_id_length,
+		"quic_id_offset", service->quic_id_offset, "quic_id_config",
+		service->quic_id_config, "grace_ms", (json_int_t)service->grace_ms, "drain_ms",
+		(json_int_t)service->drain_ms, "backends_max", (json_int_t)service->backends_max,
+		"backends", backends_to_json(service), "autoscale",
+		autoscale_to_json(service->autoscale), "guard",
+		guard_to_json(&service->new_flow_limit), "health",
 		health_config_to_json(service->health), "agent_check",
 		agent_check_config_to_json(service->agent_check), "warm_up",
 		warm_up_to_json(service));

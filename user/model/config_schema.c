@@ -204,6 +204,8 @@ static const cyaml_schema_field_t service_fields[] = {
 	TEXT(struct raw_service, unknown_port),
 	TEXT(struct raw_service, quic),
 	TEXT(struct raw_service, mss),
+	TEXT(struct raw_service, vlan),
+	TEXT(struct raw_service, client_vlan),
 	TEXT(struct raw_service, quic_id_length),
 	TEXT(struct raw_service, quic_id_offset),
 	TEXT(struct raw_service, quic_id_config),

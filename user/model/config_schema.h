@@ -78,7 +78,8 @@ struct raw_warm_up {
 
 struct raw_service {
 	char *name, *vip, *protocol, *port, *mode, *tracking, *affinity, *scheduler, *empty, *quic;
-	char *unknown_port, *mss, *quic_id_length, *quic_id_offset, *quic_id_config;
+	char *unknown_port, *mss, *vlan, *client_vlan, *quic_id_length, *quic_id_offset,
+		*quic_id_config;
 	char *grace_ms, *drain_ms, *backends_max;
 	struct raw_backend *backends;
 	unsigned int backends_count;

@@ -62,6 +62,11 @@ static bool same_end(const struct service_config *a, const struct backend_config
 	return port_a == port_b && ip_equal(&backend_a->address, &backend_b->address);
 }
 
+bool service_retags(const struct service_config *service)
+{
+	return service->vlan != VLAN_KEEP || service->client_vlan != VLAN_KEEP;
+}
+
 bool service_nat_clash(const struct service_config *service, const struct service_config *other,
 		       size_t *ret_number)
 {

@@ -164,7 +164,8 @@ static bool same_record(const struct service_config *a, const struct service_con
 {
 	return a->tracking == b->tracking && a->affinity == b->affinity &&
 	       a->scheduler == b->scheduler && a->empty == b->empty && a->quic == b->quic &&
-	       same_quic_id(a, b) && a->mss == b->mss && a->grace_ms == b->grace_ms &&
+	       same_quic_id(a, b) && a->mss == b->mss && a->vlan == b->vlan &&
+	       a->client_vlan == b->client_vlan && a->grace_ms == b->grace_ms &&
 	       memcmp(&a->new_flow_limit, &b->new_flow_limit, sizeof(a->new_flow_limit)) == 0;
 }
 
@@ -219,7 +220,8 @@ static int keys_remove(struct plan *plan, struct pairs *pairs)
 /* Whether the records of the service's backends in the kernel would be the same. */
 static bool same_backend_records(const struct service_config *a, const struct service_config *b)
 {
-	return a->mode == b->mode && a->quic_id_length == b->quic_id_length && !a->mss == !b->mss;
+	return a->mode == b->mode && a->quic_id_length == b->quic_id_length && !a->mss == !b->mss &&
+	       service_retags(a) == service_retags(b);
 }
 
 static int backends_write(struct plan *plan, const struct pair *pair)
