@@ -203,7 +203,8 @@ def second_agent(context):
 @case("e2e/taken metrics address, and a socket folder that is not there: said, nothing changed")
 def places(context):
     with open_lab(context) as lab:
-        config = lab.write_config([], metrics=f"{lab.lb.address()}:9981")
+        config = lab.write_config([], metrics=f"{lab.lb.address()}:9981",
+                                  metrics_remote=True)
         lab.lb.spawn("/usr/bin/python3", "-m", "http.server", "9981", stdout=subprocess.DEVNULL,
                      stderr=subprocess.DEVNULL)
         wait_for("the address is taken", lambda: lab.lb.run(

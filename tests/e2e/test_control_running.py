@@ -7,7 +7,7 @@ import re
 from lib.cases import ROOT, case
 from lib.command import succeeds
 from lib.fake_agent import fake_agent
-from lib.world import PROVISIONER, backend, backends, open_lab, service, wait_for, wait_reachable
+from lib.world import backend, backends, open_lab, service, wait_for, wait_reachable
 
 FIELD = re.compile(r"^\s*(?:- |# )*([a-z][a-z0-9_]*):", re.M)
 
@@ -73,7 +73,8 @@ def whole(lab, nodes):
     for name in ("deny", "allow"):
         with open(lab.path(f"{name}.txt"), "w", encoding="utf-8") as file:
             file.write("203.0.113.1 # one\n" if name == "deny" else "203.0.113.2\n")
-    with open(lab.write_config([], attach=True, seed=7, metrics=""), encoding="utf-8") as file:
+    with open(lab.write_config([], attach=True, seed=7, metrics="", socket_group="root",
+                               executables=["/"]), encoding="utf-8") as file:
         base = json.load(file)
     web = {
         **service(lab), "tracking": "full", "affinity": "source", "scheduler": "round_robin",
@@ -81,7 +82,7 @@ def whole(lab, nodes):
         "quic_id_offset": 1, "quic_id_config": 0, "grace_ms": 9000, "drain_ms": 250000,
         "backends": [{**backend(nodes[0]), "weight": 90},
                      {**backend(nodes[1]), "weight": 80, "port": 8080, "drain": True}],
-        "autoscale": {"provisioner": PROVISIONER, "options": ["bridge=none"],
+        "autoscale": {"provisioner": lab.provisioner, "options": ["bridge=none"],
                       "signal": "new_flows", "target": 70.5, "min": 1, "max": 7, "step_down": 2,
                       "creating_max": 3, "hold_ms": 31000, "drain_ms": 32000,
                       "call_timeout_ms": 33000, "paused": True},

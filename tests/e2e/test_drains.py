@@ -12,7 +12,7 @@ import struct
 from lib.cases import case
 from lib.keeper import PORT, Holder, add_nodes, start as start_pools, write_config
 from lib.keeper import service as keeper_service
-from lib.world import (PROVISIONER, VIP, backends, fetch, open_lab, service, start, url, verdicts,
+from lib.world import (VIP, backends, fetch, open_lab, service, start, url, verdicts,
                        wait_for)
 
 
@@ -120,7 +120,7 @@ def provisioner(lab, capabilities):
         file.write(f"""#!/bin/sh
 echo "$1" >>{lab.path("called")}
 [ "$1" != capabilities ] || {{ {capabilities}; exit; }}
-exec {PROVISIONER} "$1"
+exec {lab.provisioner} "$1"
 """)
     os.chmod(path, stat.S_IRWXU)
     return path
@@ -178,7 +178,7 @@ def capabilities_lack(context):
         assert sorted(called(lab)) == ["capabilities", "list"], called(lab)
         assert lab.service("web")["backends"] == []
         assert lab.agent.log_tail().count(text) == 1, lab.agent.log_tail()
-        lab.sluice("apply", "-f", lab.write_config([scaled(lab, PROVISIONER)], "other.yaml"))
+        lab.sluice("apply", "-f", lab.write_config([scaled(lab, lab.provisioner)], "other.yaml"))
         wait_for("two are created", lambda: [
             one["state"] for one in lab.service("web")["backends"]] == ["active"] * 2, 60)
         assert text not in lab.api("GET", "/v1/scale/web")["text"]

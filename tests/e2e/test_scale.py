@@ -9,14 +9,14 @@ import subprocess
 import sys
 
 from lib.cases import case
-from lib.world import (PROVISIONER, ROOT, VIP, Load, backends, execute, fetch, open_lab, service,
+from lib.world import (ROOT, VIP, Load, backends, execute, fetch, open_lab, service,
                        start, url, wait_for, wait_reachable)
 
 DEMO = os.path.join(ROOT, "tools", "demo")
 
 
-def autoscale(lab, provisioner=PROVISIONER, **more):
-    return {"provisioner": provisioner, "options": lab.option_list(), "signal": "new_flows",
+def autoscale(lab, provisioner=None, **more):
+    return {"provisioner": provisioner or lab.provisioner, "options": lab.option_list(), "signal": "new_flows",
             "target": 100, "min": 1, "max": 4, "hold_ms": 1000, "drain_ms": 2000,
             "call_timeout_ms": 60000, **more}
 
@@ -188,7 +188,7 @@ def going_on(context):
     with open_lab(context) as lab:
         path = script(lab, "slow", f"""
 if [ "$1" = create ] && [ ! -e {lab.path('asked')} ]; then touch {lab.path('asked')}; exit 15; fi
-exec {PROVISIONER} "$1"
+exec {lab.provisioner} "$1"
 """)
         lab.start_agent(lab.write_config([service(lab, autoscale=autoscale(lab, path))]))
         wait_pool(lab, 1)
@@ -266,7 +266,7 @@ def provisioner_list_fails(context):
     with open_lab(context) as lab:
         path = lab.path("nolist")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(f"#!/bin/sh\n[ \"$1\" = list ] && exit 1\nexec {PROVISIONER} \"$1\"\n")
+            file.write(f"#!/bin/sh\n[ \"$1\" = list ] && exit 1\nexec {lab.provisioner} \"$1\"\n")
         os.chmod(path, stat.S_IRWXU)
         config = lab.write_config([service(lab, autoscale=autoscale(lab, path, min=2))])
         lab.start_agent(config)

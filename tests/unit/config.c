@@ -135,8 +135,9 @@ static void service_defaults(void **context)
 static void every_field(void **context)
 {
 	struct config *config = parse(
-		"agent: {pin_dir: /p, socket: /s, state_dir: /d, metrics: '', owner: o-1, "
-		"seed: 9223372036854775807}\n"
+		"agent: {pin_dir: /p, socket: /s, state_dir: /d, metrics: '[::]:80', "
+		"metrics_remote: true, socket_group: g, sandbox: false, executables: [/x, /y], "
+		"owner: o-1, seed: 9223372036854775807}\n"
 		"limits: {services: 1, backends: 1048576, slots: 10000, flows: 8}\n"
 		"timeouts: {closing_ms: 1000, probation_ms: 2000, tcp_idle_ms: 3000, "
 		"udp_idle_ms: 4000}\n"
@@ -159,7 +160,11 @@ static void every_field(void **context)
 	const struct autoscale_config *scale = service->autoscale;
 
 	(void)context;
-	assert_string_equal(config->metrics, "");
+	assert_string_equal(config->metrics, "[::]:80");
+	assert_true(config->metrics_remote && !config->sandbox);
+	assert_string_equal(config->socket_group, "g");
+	assert_string_equal(config->executables[1], "/y");
+	assert_null(config->executables[2]);
 	assert_string_equal(config->owner, "o-1");
 	assert_int_equal(config->seed, INT64_MAX);
 	assert_int_equal(config->limits.backends, SLUICE_BACKENDS_MAX);
@@ -271,6 +276,15 @@ static void wrong_agent(void **context)
 		{"agent:\n  metrics: localhost:80\n",
 		 "c.yaml:2:3: metrics 'localhost:80' is not address:port; give one such as "
 		 "127.0.0.1:9980, [::1]:9980, or \"\" for none"},
+		{"agent:\n  metrics: 0.0.0.0:80\n",
+		 "c.yaml:2:3: metrics '0.0.0.0:80' can be reached from other hosts, without a "
+		 "password; give metrics_remote: true if that is meant, or an address such as "
+		 "127.0.0.1:9980"},
+		{"agent: {metrics: '[::]:80', metrics_remote: 'no'}\n",
+		 "c.yaml:1:29: metrics_remote 'no' is neither true nor false; give one of them"},
+		{"agent:\n  executables: [lib]\n",
+		 "c.yaml:2:3: executables[0] 'lib' is not an absolute path; give one that begins "
+		 "with /"},
 		{"agent:\n  owner: A\n",
 		 "c.yaml:2:3: owner 'A' is not one; use at most 20 of a-z 0-9 -"},
 		{"agent: {seed: 0x10}\n", "c.yaml:1:9: seed '0x10' is not a whole number; give 0 "

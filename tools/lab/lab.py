@@ -229,6 +229,8 @@ class Lab:
         self.pin_dir = f"/sys/fs/bpf/{self.id}"
         # Named before it is made, so that no interruption can leave it behind unknown.
         self.folder = os.path.join(tempfile.gettempdir(), f"{self.prefix}{secrets.token_hex(4)}")
+        # A copy that root owns: the agent runs nothing that the owner of a checkout can change.
+        self.provisioner = self.path("provisioner-netns")
         self.processes = []
         self.agent = None
         self.vips = set()
@@ -257,6 +259,7 @@ class Lab:
         if not os.path.ismount("/sys/fs/bpf"):
             execute("mount", "-t", "bpf", "bpffs", "/sys/fs/bpf")
         os.mkdir(self.folder, 0o700)
+        shutil.copy(PROVISIONER, self.provisioner)
         self.switch = self.add_switch("switch")
         self.lb = self.add_node("lb", LB_NUMBER)
         self.make_target(self.switch)

@@ -15,6 +15,7 @@
 #include "agent/desired.h"
 #include "agent/doctor.h"
 #include "agent/nexthop.h"
+#include "agent/runner.h"
 #include "agent/sweep.h"
 #include "base/error.h"
 #include "model/cause.h"
@@ -38,7 +39,9 @@ struct agent {
 	struct nexthops *nexthops;
 	struct sweeper *sweeper;
 	struct fragments *fragments;
+	struct runner runner;      /* started before agent_start, by whoever calls that */
 	struct children *children; /* by which provisioners run */
+	void (*runner_gone)(struct agent *agent); /* called if the runner ends by itself */
 	struct scaler *scaler;
 	struct http_server *api, *metrics;
 	struct drains *drains;

@@ -4,6 +4,7 @@
 #include "agent/drains.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -219,17 +220,42 @@ static void event_told(void *data)
 	http_streams_wake(agent->api);
 }
 
+/* Whose members may use the socket. */
+static int socket_group(const struct config *config, gid_t *ret_group, struct error *error)
+{
+	const struct group *group =
+		getgrnam(config->socket_group ? config->socket_group : "sluice");
+
+	if (!group && config->socket_group)
+		return error_set(error, -ENOENT,
+				 "agent.socket_group %s: there is no such group; make it: groupadd "
+				 "--system %s",
+				 config->socket_group, config->socket_group);
+	*ret_group = group ? group->gr_gid : 0;
+	return 0;
+}
+
 static int servers_start(struct agent *agent, struct error *error)
 {
-	int err = http_server_new_unix(agent->loop, agent->config->socket, api_handle, agent,
-				       &agent->api, error);
+	gid_t group = 0;
+	int err = socket_group(agent->config, &group, error);
 
+	if (!err)
+		err = http_server_new_unix(agent->loop, agent->config->socket, group, api_handle,
+					   agent, &agent->api, error);
 	if (!err && *agent->config->metrics)
 		err = http_server_new_tcp(agent->loop, agent->config->metrics, metrics_handle,
 					  agent, &agent->metrics, error);
 	if (!err)
 		journal_watch(agent->journal, event_told, agent);
 	return err;
+}
+
+static void runner_ended(void *context)
+{
+	struct agent *agent = context;
+
+	agent->runner_gone(agent);
 }
 
 static int parts_start(struct agent *agent, struct error *error)
@@ -257,7 +283,8 @@ static int parts_start(struct agent *agent, struct error *error)
 	err = servers_start(agent, error);
 	if (err)
 		return err;
-	err = children_new(agent->loop, &agent->children, error);
+	err = children_new(agent->loop, agent->runner.fd, runner_ended, agent, &agent->children,
+			   error);
 	if (err)
 		return err;
 	err = scaler_start(agent, &agent->scaler, error);
@@ -317,6 +344,8 @@ void agent_stop(struct agent *agent)
 	scaler_stop(agent->scaler);
 	drains_stop(agent->drains);
 	agent->drains = NULL;
+	children_stop(agent->children);
+	agent->children = NULL;
 	parts_stop(agent);
 	journal_stop(agent->journal);
 }
@@ -324,7 +353,6 @@ void agent_stop(struct agent *agent)
 void agent_free(struct agent *agent)
 {
 	scaler_free(agent->scaler);
-	children_free(agent->children);
 	dataplane_close(agent->dataplane);
 	journal_free(agent->journal);
 	desired_free(agent->desired);
@@ -340,6 +368,22 @@ static int fixed_refuse(const char *field, const char *remedy, struct error *err
 {
 	return error_set(error, -EBUSY, "%s: cannot change while the agent runs; %s", field,
 			 remedy);
+}
+
+static bool texts_equal(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool lists_equal(char *const *a, char *const *b)
+{
+	size_t i = 0;
+
+	if (!a || !b)
+		return a == b;
+	while (a[i] && texts_equal(a[i], b[i]))
+		i++;
+	return texts_equal(a[i], b[i]);
 }
 
 static int fixed_check(const struct config *old, const struct config *new, struct error *error)
@@ -358,6 +402,12 @@ static int fixed_check(const struct config *old, const struct config *new, struc
 		return fixed_refuse("agent.socket", restart, error);
 	if (strcmp(old->state_dir, new->state_dir))
 		return fixed_refuse("agent.state_dir", restart, error);
+	if (!texts_equal(old->socket_group, new->socket_group))
+		return fixed_refuse("agent.socket_group", restart, error);
+	if (old->sandbox != new->sandbox)
+		return fixed_refuse("agent.sandbox", restart, error);
+	if (!lists_equal(old->executables, new->executables))
+		return fixed_refuse("agent.executables", restart, error);
 	if (strcmp(old->metrics, new->metrics))
 		return fixed_refuse("agent.metrics", restart, error);
 	if (strcmp(old->owner, new->owner))

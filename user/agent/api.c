@@ -340,6 +340,16 @@ static int body_read(struct api_call *call, struct error *error)
 	return 0;
 }
 
+/* Paths are names, never secrets; bodies, which may have some, are not logged. */
+static void request_log(const struct api_call *call, const char *outcome)
+{
+	struct change_cause cause = api_cause(call, "%s", "");
+	char who[CAUSE_WHO_MAX];
+
+	log_info("api: %s %s by %s: %s", call->request->method, call->request->path,
+		 cause_who(&cause, who), outcome);
+}
+
 static void handler_run(api_handler_fn handler, bool text_body, struct api_call *call,
 			struct http_response *response)
 {
@@ -350,8 +360,7 @@ static void handler_run(api_handler_fn handler, bool text_body, struct api_call 
 		err = handler(call, &error);
 	json_decref(call->body);
 	if (strcmp(call->request->method, "GET"))
-		log_info("api: %s %s: %s", call->request->method, call->request->path,
-			 err ? error.text : "done");
+		request_log(call, err ? error.text : "done");
 	if (err) {
 		json_decref(call->answer);
 		answer_error(response, error_status(err),

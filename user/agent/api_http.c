@@ -400,7 +400,7 @@ static int folder_make(const char *path, struct error *error)
 	return err;
 }
 
-static int unix_listen(const char *path, struct error *error)
+static int unix_listen(const char *path, gid_t group, struct error *error)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct stat status;
@@ -434,6 +434,8 @@ static int unix_listen(const char *path, struct error *error)
 	mask = umask(0117);
 	err = bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
 	umask(mask);
+	if (!err && chown(path, (uid_t)-1, group))
+		err = -errno;
 	if (!err && listen(fd, 64))
 		err = -errno;
 	if (err) {
@@ -444,15 +446,15 @@ static int unix_listen(const char *path, struct error *error)
 	return fd;
 }
 
-int http_server_new_unix(uv_loop_t *loop, const char *path, http_handler_fn handler, void *context,
-			 struct http_server **ret_server, struct error *error)
+int http_server_new_unix(uv_loop_t *loop, const char *path, gid_t group, http_handler_fn handler,
+			 void *context, struct http_server **ret_server, struct error *error)
 {
 	char *copy = strdup(path);
 	int fd, err;
 
 	if (!copy)
 		return error_set(error, -ENOMEM, "socket %s: out of memory", path);
-	fd = unix_listen(path, error);
+	fd = unix_listen(path, group, error);
 	if (fd < 0) {
 		free(copy);
 		return fd;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <uv.h>
 
 #include "base/error.h"
@@ -52,11 +53,11 @@ typedef void (*http_handler_fn)(void *context, const struct http_request *reques
 struct http_server;
 
 /*
- * http_server_new_unix - listen on a Unix socket with mode 0660. Its folder is made; a socket file
+ * http_server_new_unix - listen on a Unix socket with mode 0660, of a group. Its folder is made; a socket file
  * that nobody answers is replaced. -EADDRINUSE if somebody does answer.
  */
-int http_server_new_unix(uv_loop_t *loop, const char *path, http_handler_fn handler, void *context,
-			 struct http_server **ret_server, struct error *error);
+int http_server_new_unix(uv_loop_t *loop, const char *path, gid_t group, http_handler_fn handler,
+			 void *context, struct http_server **ret_server, struct error *error);
 
 /* http_server_new_tcp - listen on "address:port" or "[v6]:port". */
 int http_server_new_tcp(uv_loop_t *loop, const char *address, http_handler_fn handler,

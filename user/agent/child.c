@@ -1,86 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Runs child processes: the only place that starts any. */
+/* Child processes: their pipes, time limits and results; the runner makes the processes. */
 #include "agent/child.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "agent/child_private.h"
 
 /* After its exit a child's pipes may be held open by what it started; they are not waited for. */
 #define LINGER_MS 1000
-#define LINE_ROOM 200
-
-extern char **environ;
-
-struct children {
-	uv_loop_t *loop;
-};
-
-/* The last line that was not empty, put together from whatever pieces arrive. */
-struct last_line {
-	char current[LINE_ROOM], last[LINE_ROOM];
-	size_t length;
-};
-
-struct child {
-	uv_process_t process;
-	uv_pipe_t in, out, talk;
-	uv_timer_t timer;
-	uv_write_t write;
-	uint64_t timeout_ms;
-	int open_handles, streams_open;
-	bool spawned, exited, killed, finished, output_too_long, output_cut;
-	int start_error, exit_status, term_signal;
-	child_done_fn done;
-	void *context;
-	char *path, **arguments, **environment;
-	char *input;
-	size_t input_length;
-	char *output;
-	size_t output_length, output_max;
-	char read_buffer[4096];
-	struct last_line stderr_line;
-};
-
-/* ------------------------------------------------------------------ lists of texts */
-
-static size_t list_length(char *const *list)
-{
-	size_t length = 0;
-
-	while (list && list[length])
-		length++;
-	return length;
-}
-
-static void list_free(char **list)
-{
-	for (size_t i = 0; list && list[i]; i++)
-		free(list[i]);
-	free(list);
-}
-
-/* Two lists in one, copied; either may be NULL. Returns NULL when out of memory. */
-static char **list_join(char *const *first, char *const *second)
-{
-	char *const *parts[] = {first, second};
-	char **list = calloc(list_length(first) + list_length(second) + 1, sizeof(*list));
-	size_t length = 0;
-
-	for (size_t part = 0; list && part < 2; part++) {
-		for (size_t i = 0; parts[part] && parts[part][i]; i++) {
-			list[length] = strdup(parts[part][i]);
-			if (!list[length++]) {
-				list_free(list);
-				return NULL;
-			}
-		}
-	}
-	return list;
-}
-
-/* ------------------------------------------------------------------ what it says */
 
 static void line_end(struct last_line *line)
 {
@@ -103,11 +34,10 @@ static void line_add(struct last_line *line, const char *text, size_t length)
 	}
 }
 
-static void child_kill(struct child *child)
+static void child_kill(const struct child *child)
 {
-	/* Detached, the child leads a process group of its own. */
-	if (child->spawned && !child->exited)
-		kill(-child->process.pid, SIGKILL);
+	if (child->running)
+		child_send_kill(child);
 }
 
 static void output_add(struct child *child, const char *bytes, size_t length)
@@ -130,9 +60,6 @@ static void output_add(struct child *child, const char *bytes, size_t length)
 
 static void child_free(struct child *child)
 {
-	free(child->path);
-	list_free(child->arguments);
-	list_free(child->environment);
 	free(child->input);
 	free(child->output);
 	free(child);
@@ -171,7 +98,6 @@ static void child_finish(struct child *child)
 	line_end(&child->stderr_line);
 	if (child->done)
 		child->done(child->context, &result);
-	handle_close((uv_handle_t *)&child->process);
 	handle_close((uv_handle_t *)&child->in);
 	handle_close((uv_handle_t *)&child->out);
 	handle_close((uv_handle_t *)&child->talk);
@@ -182,7 +108,7 @@ static void timer_expired(uv_timer_t *timer)
 {
 	struct child *child = timer->data;
 
-	if (!child->spawned || child->exited) {
+	if (!child->running) {
 		child_finish(child);
 		return;
 	}
@@ -190,16 +116,28 @@ static void timer_expired(uv_timer_t *timer)
 	child_kill(child);
 }
 
-static void process_exited(uv_process_t *process, int64_t exit_status, int term_signal)
+static void child_unlink(struct child *child)
 {
-	struct child *child = process->data;
+	struct child **link = &child->children->running;
 
-	child->exited = true;
-	child->exit_status = (int)exit_status;
-	child->term_signal = term_signal;
-	if (child->finished)
-		return;
-	if (!child->streams_open || !child->done)
+	while (*link && *link != child)
+		link = &(*link)->next;
+	if (*link)
+		*link = child->next;
+	child->running = false;
+}
+
+void child_refused(struct child *child, int err)
+{
+	child_unlink(child);
+	child->start_error = err;
+	uv_timer_start(&child->timer, timer_expired, 0, 0);
+}
+
+void child_exited(struct child *child)
+{
+	child_unlink(child);
+	if (!child->streams_open)
 		child_finish(child);
 	else
 		uv_timer_start(&child->timer, timer_expired, LINGER_MS, 0);
@@ -229,7 +167,7 @@ static void stream_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buf
 	if (!length)
 		return;
 	uv_read_stop(stream);
-	if (!--child->streams_open && child->exited)
+	if (!--child->streams_open && !child->running && !child->start_error)
 		child_finish(child);
 }
 
@@ -243,33 +181,54 @@ static void input_written(uv_write_t *write, int status)
 
 /* ------------------------------------------------------------------ its start */
 
-static void child_spawn(struct child *child, uv_loop_t *loop)
+static void fds_close(int fds[CHILD_STDIO])
 {
-	uv_stdio_container_t stdio[3] = {
-		{.flags = UV_CREATE_PIPE | UV_READABLE_PIPE,
-		 .data.stream = (uv_stream_t *)&child->in},
-		{.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
-		 .data.stream = (uv_stream_t *)&child->out},
-		{.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
-		 .data.stream = (uv_stream_t *)&child->talk},
-	};
-	uv_process_options_t options = {
-		.exit_cb = process_exited,
-		.file = child->path,
-		.args = child->arguments,
-		.env = child->environment,
-		.flags = UV_PROCESS_DETACHED,
-		.stdio_count = 3,
-		.stdio = stdio,
-	};
-	uv_buf_t input = uv_buf_init(child->input, (unsigned int)child->input_length);
+	for (size_t i = 0; i < CHILD_STDIO; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+}
 
-	child->start_error = uv_spawn(loop, &child->process, &options);
-	if (child->start_error) {
-		uv_timer_start(&child->timer, timer_expired, 0, 0);
+/* Three pipes: our ends become the child's streams, theirs are the child's standard ones. */
+static int pipes_open(struct child *child, int theirs[CHILD_STDIO])
+{
+	uv_pipe_t *const streams[CHILD_STDIO] = {&child->in, &child->out, &child->talk};
+
+	for (size_t i = 0; i < CHILD_STDIO; i++) {
+		int ours, ends[2], err;
+
+		err = uv_pipe(ends, i ? UV_NONBLOCK_PIPE : 0, i ? 0 : UV_NONBLOCK_PIPE);
+		if (err)
+			return err;
+		ours = i ? ends[0] : ends[1];
+		theirs[i] = i ? ends[1] : ends[0];
+		err = uv_pipe_open(streams[i], ours);
+		if (err) {
+			close(ours);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static void child_run(struct child *child, const struct child_spec *spec)
+{
+	uv_buf_t input = uv_buf_init(child->input, (unsigned int)child->input_length);
+	struct children *children = child->children;
+	int theirs[CHILD_STDIO] = {-1, -1, -1};
+	int err = pipes_open(child, theirs);
+
+	child->id = ++children->last_id;
+	child->next = children->running;
+	children->running = child;
+	child->running = true;
+	if (!err)
+		err = child_send_start(child, spec, theirs);
+	fds_close(theirs);
+	if (err) {
+		child_refused(child, err);
 		return;
 	}
-	child->spawned = true;
 	child->streams_open = 2;
 	uv_read_start((uv_stream_t *)&child->out, buffer_get, stream_read);
 	uv_read_start((uv_stream_t *)&child->talk, buffer_get, stream_read);
@@ -279,16 +238,10 @@ static void child_spawn(struct child *child, uv_loop_t *loop)
 
 static bool spec_copy(struct child *child, const struct child_spec *spec)
 {
-	char *path[] = {(char *)spec->path, NULL};
-
-	child->path = strdup(spec->path);
-	child->arguments = list_join(path, (char *const *)spec->arguments);
-	child->environment = list_join(environ, (char *const *)spec->environment);
 	child->input = malloc(spec->input_length + 1);
 	child->output_max = spec->output_max ? spec->output_max : CHILD_OUTPUT_MAX;
 	child->output = malloc(child->output_max);
-	if (!child->path || !child->arguments || !child->environment || !child->input ||
-	    !child->output)
+	if (!child->input || !child->output)
 		return false;
 	if (spec->input_length)
 		memcpy(child->input, spec->input, spec->input_length);
@@ -309,16 +262,17 @@ struct child *child_start(struct children *children, const struct child_spec *sp
 		child_free(child);
 		return NULL;
 	}
+	child->children = children;
 	child->done = done;
 	child->context = context;
 	uv_pipe_init(children->loop, &child->in, 0);
 	uv_pipe_init(children->loop, &child->out, 0);
 	uv_pipe_init(children->loop, &child->talk, 0);
 	uv_timer_init(children->loop, &child->timer);
-	child->open_handles = 5; /* with the process, which uv_spawn makes a handle in any case */
-	child->process.data = child->in.data = child->out.data = child->talk.data = child;
+	child->open_handles = 4;
+	child->in.data = child->out.data = child->talk.data = child;
 	child->timer.data = child->write.data = child;
-	child_spawn(child, children->loop);
+	child_run(child, spec);
 	return child;
 }
 
@@ -327,26 +281,21 @@ void child_cancel(struct child *child)
 	if (!child || child->finished)
 		return;
 	child->done = NULL;
-	if (child->spawned && !child->exited)
-		child_kill(child); /* its exit ends it, so that no zombie is left */
-	else
-		child_finish(child);
+	child_kill(child);
+	child_unlink(child); /* what becomes of it is the runner's business */
+	child_finish(child);
 }
 
-/* ------------------------------------------------------------------ all of them */
-
-int children_new(uv_loop_t *loop, struct children **ret_children, struct error *error)
+void child_start_text(int start_error, char *text, size_t size)
 {
-	struct children *children = calloc(1, sizeof(*children));
+	const char *step = "check the path and its x permission";
 
-	if (!children)
-		return error_set(error, -ENOMEM, "child processes: out of memory");
-	children->loop = loop;
-	*ret_children = children;
-	return 0;
-}
-
-void children_free(struct children *children)
-{
-	free(children);
+	if (start_error == -EPERM)
+		step = "it and every folder above it must belong to root and be writable by root "
+		       "alone, and agent.executables, if given, must have it";
+	else if (start_error == -EPIPE)
+		step = "the runner has ended; restart sluiced";
+	else if (start_error == -EAGAIN || start_error == -EMFILE || start_error == -ENOMEM)
+		step = "the host is short of it";
+	snprintf(text, size, "%s; %s", uv_strerror(start_error), step);
 }

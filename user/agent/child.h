@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Child processes: an executable with arguments, bytes in, bytes out, a limit on its time and
- * output. Provisioners and exec probes are run by this; nothing else in sluice runs any.
+ * output. Provisioners and exec probes are run by this. The runner starts them (runner.h), so they
+ * have the privileges that the agent has given up.
  */
 #ifndef AGENT_CHILD_H
 #define AGENT_CHILD_H
@@ -13,8 +14,7 @@
 
 #include "base/error.h"
 
-#define CHILD_OUTPUT_MAX    (64u * 1024)
-#define CHILD_ARGUMENTS_MAX 64u
+#define CHILD_OUTPUT_MAX (64u * 1024)
 
 struct children;
 struct child;
@@ -23,7 +23,7 @@ struct child;
 struct child_spec {
 	const char *path;               /* the executable; no shell, no search in PATH */
 	const char *const *arguments;   /* behind the path, NULL at the end; NULL = none */
-	const char *const *environment; /* "NAME=value", besides the agent's own, NULL at the end */
+	const char *const *environment; /* "NAME=value", besides sluiced's own, NULL at the end */
 	const void *input;              /* for its standard input, then end of file */
 	size_t input_length;
 	size_t output_max; /* bytes of standard output that are wanted; 0 = CHILD_OUTPUT_MAX */
@@ -45,11 +45,16 @@ struct child_result {
 /* The result is there until this returns. */
 typedef void (*child_done_fn)(void *context, const struct child_result *result);
 
-/* children_new - what child processes are started by; children_free takes NULL. */
-int children_new(uv_loop_t *loop, struct children **ret_children, struct error *error);
+/*
+ * children_new - what child processes are started by. fd: the agent's end of the runner's
+ * socketpair, which stays the caller's. gone is called if the runner ends by itself, once; nothing
+ * can be started from then on.
+ */
+int children_new(uv_loop_t *loop, int fd, void (*gone)(void *context), void *context,
+		 struct children **ret_children, struct error *error);
 
-/* children_free - when none is running any more. */
-void children_free(struct children *children);
+/* children_stop - close it; it frees itself from the loop. All have to be cancelled. Takes NULL. */
+void children_stop(struct children *children);
 
 /*
  * child_start - start one, as the leader of a process group of its own. done is called once, from
@@ -62,5 +67,8 @@ struct child *child_start(struct children *children, const struct child_spec *sp
 
 /* child_cancel - kill its process group; done will not be called. Takes NULL. */
 void child_cancel(struct child *child);
+
+/* child_start_text - why it could not be started, with the next step; size: at least 160. */
+void child_start_text(int start_error, char *text, size_t size);
 
 #endif

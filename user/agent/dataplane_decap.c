@@ -18,7 +18,8 @@
 #include "base/log.h"
 #include "decap.skel.h"
 
-#define PROGRAM_MAPS_MAX 8
+#define COUNTERS_PREFIX  "decap_counters-"
+#define CONSTANTS_PREFIX "decap_constants-"
 
 typedef __typeof__(*((struct decap_bpf *)NULL)->rodata) decap_constants;
 
@@ -34,14 +35,73 @@ static void constants_fill(decap_constants *constants, const struct decap_wanted
 	constants->decap_port = htons(wanted->port);
 }
 
-/* Load a program of its own for the interface, and attach it. Returns the link's fd. */
-static int decap_link(const char *name, uint32_t ifindex, const struct decap_wanted *wanted,
-		      struct error *error)
+/* Pins of what belongs to an interface: its link, and the maps of its program. */
+static void decap_pin(const struct dataplane *dataplane, const char *prefix, const char *name,
+		      char pin[PIN_PATH_MAX])
 {
-	struct decap_bpf *object = decap_bpf__open();
-	enum attach_mode mode;
+	pins_path(dataplane->pin_dir, prefix, name, pin);
+}
+
+/* What lies there is of an interface that has gone. */
+static int decap_pin_put(const struct dataplane *dataplane, const char *prefix, const char *name,
+			 int fd, struct error *error)
+{
+	char pin[PIN_PATH_MAX];
 	int code;
 
+	decap_pin(dataplane, prefix, name, pin);
+	unlink(pin);
+	code = bpf_obj_pin(fd, pin);
+	return code ? error_set(error, code, "%s: cannot pin: %s", pin, strerror(-code)) : 0;
+}
+
+static void decap_unpin(const struct dataplane *dataplane, const char *name)
+{
+	static const char *const prefixes[] = {DECAP_PREFIX, COUNTERS_PREFIX, CONSTANTS_PREFIX};
+	char pin[PIN_PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		decap_pin(dataplane, prefixes[i], name, pin);
+		unlink(pin);
+	}
+}
+
+/* Attach a loaded program, and pin all of it. The link comes last: it makes an interface ours. */
+static int decap_keep(const struct dataplane *dataplane, const struct decap_bpf *object,
+		      const char *name, uint32_t ifindex, struct error *error)
+{
+	enum attach_mode mode;
+	int link = link_make_wanted(bpf_program__fd(object->progs.decap), name, ifindex,
+				    ATTACH_AUTO, &mode, error);
+	int code;
+
+	if (link < 0)
+		return link;
+	code = decap_pin_put(dataplane, COUNTERS_PREFIX, name,
+			     bpf_map__fd(object->maps.decap_counters), error);
+	if (!code)
+		code = decap_pin_put(dataplane, CONSTANTS_PREFIX, name,
+				     bpf_map__fd(object->maps.rodata), error);
+	if (!code)
+		code = decap_pin_put(dataplane, DECAP_PREFIX, name, link, error);
+	if (code)
+		decap_unpin(dataplane, name);
+	close(link);
+	return code;
+}
+
+int decap_attach(struct dataplane *dataplane, const char *name, const struct decap_wanted *wanted,
+		 struct error *error)
+{
+	uint32_t ifindex = if_nametoindex(name);
+	struct decap_bpf *object;
+	int code;
+
+	if (!ifindex)
+		return error_set(error, -ENODEV,
+				 "%s: there is no such interface; `ip link` lists those there are",
+				 name);
+	object = decap_bpf__open();
 	if (!object)
 		return error_set(error, -errno, "decap: cannot open the program: %s",
 				 strerror(errno));
@@ -51,40 +111,10 @@ static int decap_link(const char *name, uint32_t ifindex, const struct decap_wan
 		error_set(error, code, "decap: the kernel refuses the program: %s",
 			  strerror(-code));
 	else
-		code = link_make_wanted(bpf_program__fd(object->progs.decap), name, ifindex,
-					ATTACH_AUTO, &mode, error);
+		code = decap_keep(dataplane, object, name, ifindex, error);
 	decap_bpf__destroy(object);
-	return code;
-}
-
-static void decap_pin(const struct dataplane *dataplane, const char *name, char pin[PIN_PATH_MAX])
-{
-	pins_path(dataplane->pin_dir, DECAP_PREFIX, name, pin);
-}
-
-int decap_attach(struct dataplane *dataplane, const char *name, const struct decap_wanted *wanted,
-		 struct error *error)
-{
-	uint32_t ifindex = if_nametoindex(name);
-	char pin[PIN_PATH_MAX];
-	int link, code;
-
-	if (!ifindex)
-		return error_set(error, -ENODEV,
-				 "%s: there is no such interface; `ip link` lists those there are",
-				 name);
-	link = decap_link(name, ifindex, wanted, error);
-	if (link < 0)
-		return link;
-	/* It could be attached, so what lies there is the link of an interface that has gone. */
-	decap_pin(dataplane, name, pin);
-	unlink(pin);
-	code = bpf_obj_pin(link, pin);
-	if (code)
-		error_set(error, code, "%s: cannot pin the link: %s", pin, strerror(-code));
-	else
+	if (!code)
 		log_info("%s: takes tunnel headers off", name);
-	close(link);
 	return code;
 }
 
@@ -93,7 +123,7 @@ int decap_detach(struct dataplane *dataplane, const char *name, struct error *er
 	char pin[PIN_PATH_MAX];
 	int link;
 
-	decap_pin(dataplane, name, pin);
+	decap_pin(dataplane, DECAP_PREFIX, name, pin);
 	link = bpf_obj_get(pin);
 	if (link < 0)
 		return error_set(error, -ENOENT,
@@ -103,7 +133,7 @@ int decap_detach(struct dataplane *dataplane, const char *name, struct error *er
 	/* Whoever else holds the link open must not keep the program attached. */
 	bpf_link_detach(link);
 	close(link);
-	unlink(pin);
+	decap_unpin(dataplane, name);
 	log_info("%s: takes no tunnel headers off any more", name);
 	return 0;
 }
@@ -138,40 +168,32 @@ static void constants_read(int map, struct decap_interface *interface)
 	}
 }
 
-/* What belongs to another version of the program is not read. */
-static void map_read(uint32_t id, struct decap_interface *interface)
+/*
+ * The maps of the program that is attached, by their pins: to ask for them by their numbers takes
+ * a privilege that the agent has given up. What is of another version is not read.
+ */
+static void maps_read(const struct dataplane *dataplane, const char *name,
+		      struct decap_interface *interface)
 {
 	struct bpf_map_info info = {0};
 	uint32_t size = sizeof(info);
-	int map = bpf_map_get_fd_by_id(id);
+	char pin[PIN_PATH_MAX];
+	int map;
 
-	if (map < 0)
-		return;
-	if (bpf_obj_get_info_by_fd(map, &info, &size))
-		info = (struct bpf_map_info){0};
-	if (info.type == BPF_MAP_TYPE_PERCPU_ARRAY && info.max_entries == DECAP_VERDICT_COUNT)
+	decap_pin(dataplane, COUNTERS_PREFIX, name, pin);
+	map = bpf_obj_get(pin);
+	if (map >= 0 && !bpf_obj_get_info_by_fd(map, &info, &size) &&
+	    info.max_entries == DECAP_VERDICT_COUNT)
 		counters_read(map, interface);
-	else if (info.type == BPF_MAP_TYPE_ARRAY && info.value_size <= sizeof(decap_constants) &&
-		 info.value_size >= CONSTANTS_SIZE)
+	if (map >= 0)
+		close(map);
+	decap_pin(dataplane, CONSTANTS_PREFIX, name, pin);
+	map = bpf_obj_get(pin);
+	if (map >= 0 && !bpf_obj_get_info_by_fd(map, &info, &size) &&
+	    info.value_size <= sizeof(decap_constants) && info.value_size >= CONSTANTS_SIZE)
 		constants_read(map, interface);
-	close(map);
-}
-
-static void program_read(uint32_t id, struct decap_interface *interface)
-{
-	uint32_t maps[PROGRAM_MAPS_MAX];
-	struct bpf_prog_info info = {.nr_map_ids = PROGRAM_MAPS_MAX,
-				     .map_ids = (uint64_t)(uintptr_t)maps};
-	uint32_t size = sizeof(info);
-	int program = bpf_prog_get_fd_by_id(id);
-
-	if (program < 0)
-		return;
-	if (!bpf_obj_get_info_by_fd(program, &info, &size)) {
-		for (uint32_t i = 0; i < info.nr_map_ids && i < PROGRAM_MAPS_MAX; i++)
-			map_read(maps[i], interface);
-	}
-	close(program);
+	if (map >= 0)
+		close(map);
 }
 
 /* False if the interface has gone. */
@@ -189,7 +211,6 @@ static bool link_read(int link, struct decap_interface *interface)
 	if (!bpf_xdp_query((int)info.xdp.ifindex, 0, &query) &&
 	    query.attach_mode == XDP_ATTACHED_SKB)
 		interface->mode = ATTACH_GENERIC;
-	program_read(info.prog_id, interface);
 	return true;
 }
 
@@ -207,6 +228,7 @@ size_t decap_interfaces(struct dataplane *dataplane, struct decap_interface *int
 	size_t count = 0;
 
 	while (folder && count < max && (entry = readdir(folder))) {
+		const char *name = entry->d_name + strlen(DECAP_PREFIX);
 		char pin[PIN_PATH_MAX];
 		int link;
 
@@ -218,9 +240,9 @@ size_t decap_interfaces(struct dataplane *dataplane, struct decap_interface *int
 			continue;
 		interfaces[count] = (struct decap_interface){0};
 		if (link_read(link, &interfaces[count]))
-			count++;
+			maps_read(dataplane, name, &interfaces[count++]);
 		else
-			unlink(pin); /* with its interface the link has lost its use */
+			decap_unpin(dataplane, name); /* with its interface it has lost its use */
 		close(link);
 	}
 	if (folder)

@@ -212,10 +212,13 @@ static void program_describe(uint32_t ifindex, char *text, size_t size)
 	int fd;
 
 	snprintf(text, size, "another XDP program");
+	/* Its name takes a privilege that the agent gives up once it has started. */
 	if (bpf_xdp_query((int)ifindex, 0, &query))
 		return;
 	id = query.prog_id ? query.prog_id : query.drv_prog_id;
 	id = id ? id : query.skb_prog_id;
+	if (id)
+		snprintf(text, size, "the XDP program of id %u", id);
 	fd = id ? bpf_prog_get_fd_by_id(id) : -1;
 	if (fd < 0)
 		return;

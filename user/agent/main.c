@@ -7,12 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 #include <uv.h>
 
 #include "agent/agent.h"
+#include "agent/manager.h"
+#include "agent/sandbox.h"
 #include "base/log.h"
 
 #define CONFIG_PATH "/etc/sluice/sluice.yaml"
@@ -97,33 +96,12 @@ static int options_read(int argc, char **argv, struct options *options)
 	return -1;
 }
 
-/* Tells a service manager; see sd_notify(3). */
-static void manager_notify(const char *text)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	size_t length = path ? strlen(path) : 0;
-	int fd;
-
-	if (!length || length >= sizeof(address.sun_path))
-		return;
-	memcpy(address.sun_path, path, length);
-	if (*path == '@')
-		address.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0)
-		log_warning("NOTIFY_SOCKET %s: %s", path, strerror(errno));
-	close(fd);
-}
-
 struct daemon {
 	uv_loop_t loop;
 	uv_signal_t signals[3];
+	struct manager manager;
 	struct agent agent;
-	bool stopping;
+	bool stopping, failed;
 };
 
 static void daemon_stop(struct daemon *daemon)
@@ -133,27 +111,50 @@ static void daemon_stop(struct daemon *daemon)
 	daemon->stopping = true;
 	for (size_t i = 0; i < 3; i++)
 		uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+	manager_close(&daemon->manager);
 	agent_stop(&daemon->agent);
+}
+
+/* What there is, in a few words. */
+static void daemon_ready(struct daemon *daemon, const char *trouble)
+{
+	const struct config *config = daemon->agent.config;
+	char status[400];
+
+	snprintf(status, sizeof(status), "%zu services and %zu interfaces of the config%s%.300s",
+		 config->service_count, config->interface_count, *trouble ? "; " : "", trouble);
+	manager_ready(&daemon->manager, status);
+}
+
+static void daemon_reload(struct daemon *daemon)
+{
+	struct agent_outcome outcome;
+	struct error error = {""};
+
+	manager_reloading(&daemon->manager);
+	if (agent_reload(&daemon->agent, &outcome, &error)) {
+		log_error("reload failed, everything stays as it was: %s", error.text);
+		error_prefix(&error, "reload failed: ");
+	} else {
+		log_info("reloaded %s: %zu steps, %u slots moved", daemon->agent.config_path,
+			 outcome.steps, outcome.slots_moved);
+	}
+	daemon_ready(daemon, error.text);
 }
 
 static void signal_came(uv_signal_t *handle, int number)
 {
 	struct daemon *daemon = handle->data;
-	struct agent_outcome outcome;
-	struct error error;
 
-	if (number != SIGHUP) {
-		log_info("stopping; forwarding goes on");
-		agent_event(&daemon->agent, CAUSE_AGENT, "stop", NULL, "%s; forwarding goes on",
-			    number == SIGTERM ? "SIGTERM" : "SIGINT");
-		manager_notify("STOPPING=1\n");
-		daemon_stop(daemon);
-	} else if (agent_reload(&daemon->agent, &outcome, &error)) {
-		log_error("reload failed, everything stays as it was: %s", error.text);
-	} else {
-		log_info("reloaded %s: %zu steps, %u slots moved", daemon->agent.config_path,
-			 outcome.steps, outcome.slots_moved);
+	if (number == SIGHUP) {
+		daemon_reload(daemon);
+		return;
 	}
+	log_info("stopping; forwarding goes on");
+	agent_event(&daemon->agent, CAUSE_AGENT, "stop", NULL, "%s; forwarding goes on",
+		    number == SIGTERM ? "SIGTERM" : "SIGINT");
+	manager_stopping(&daemon->manager);
+	daemon_stop(daemon);
 }
 
 static void signals_start(struct daemon *daemon)
@@ -168,26 +169,55 @@ static void signals_start(struct daemon *daemon)
 	}
 }
 
+/* Without it neither provisioners nor probes run: whoever started us should start both anew. */
+static void runner_gone(struct agent *agent)
+{
+	struct daemon *daemon = agent->loop->data;
+
+	if (daemon->stopping)
+		return;
+	log_error("runner: it has ended; stopping too, forwarding goes on");
+	daemon->failed = true;
+	daemon_stop(daemon);
+}
+
+static int daemon_start(struct daemon *daemon, const char *config_path, struct config *config,
+			struct error *error)
+{
+	int err;
+
+	uv_loop_init(&daemon->loop);
+	daemon->loop.data = daemon;
+	daemon->agent.runner_gone = runner_gone;
+	manager_open(&daemon->manager, &daemon->loop);
+	signals_start(daemon);
+	err = agent_start(&daemon->agent, &daemon->loop, config_path, config, error);
+	return !err && config->sandbox ? sandbox_enter(error) : err;
+}
+
 static int daemon_run(const char *config_path, struct config *config)
 {
 	struct daemon daemon = {0};
 	struct error error;
-	int err;
 
-	uv_loop_init(&daemon.loop);
-	signals_start(&daemon);
-	err = agent_start(&daemon.agent, &daemon.loop, config_path, config, &error);
-	if (err) {
+	if (runner_start(config->executables, &daemon.agent.runner, &error)) {
 		log_error("%s", error.text);
+		config_free(config);
+		return EXIT_FAILED;
+	}
+	if (daemon_start(&daemon, config_path, config, &error)) {
+		log_error("%s", error.text);
+		daemon.failed = true;
 		daemon_stop(&daemon);
 	} else {
 		log_info("ready");
-		manager_notify("READY=1\n");
+		daemon_ready(&daemon, "");
 	}
 	uv_run(&daemon.loop, UV_RUN_DEFAULT);
+	runner_stop(&daemon.agent.runner);
 	agent_free(&daemon.agent);
 	uv_loop_close(&daemon.loop);
-	return err ? EXIT_FAILED : EXIT_DONE;
+	return daemon.failed ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* What to do about a config that cannot be read. */

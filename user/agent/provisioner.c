@@ -87,12 +87,11 @@ static enum provisioner_outcome call_judge(const struct provisioner_call *call,
 {
 	const char *line = result->talk;
 	enum provisioner_outcome outcome;
+	char why[200];
 
 	if (result->start_error) {
-		snprintf(message, MESSAGE_MAX,
-			 "could not be started: %s; check the path and its "
-			 "x permission",
-			 uv_strerror(result->start_error));
+		child_start_text(result->start_error, why, sizeof(why));
+		snprintf(message, MESSAGE_MAX, "could not be started: %s", why);
 		return PROVISIONER_MISSING;
 	}
 	if (result->output_too_long) {

@@ -4,10 +4,12 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #define REPLY_MAX (256u << 20)
@@ -35,6 +37,25 @@ static size_t reply_append(char *data, size_t size, size_t count, void *context)
 	return length;
 }
 
+/* Whom the socket admits, and how to become one of them. */
+static int denied_set(const char *socket, struct error *error)
+{
+	const struct group *group = NULL;
+	struct stat facts;
+
+	if (!stat(socket, &facts) && facts.st_gid)
+		group = getgrgid(facts.st_gid);
+	if (!group)
+		return error_set(error, -EACCES,
+				 "agent at %s: permission denied, it is root's alone; run this as "
+				 "root, or name a group in agent.socket_group",
+				 socket);
+	return error_set(error, -EACCES,
+			 "agent at %s: permission denied, it is for root and the group %s; run "
+			 "this as root, or join the group: usermod -aG %s USER, and log in again",
+			 socket, group->gr_name, group->gr_name);
+}
+
 /* The request got no answer: say what is the matter with the socket, and what to do. */
 static int request_failed(const char *socket, CURL *curl, CURLcode result, struct error *error)
 {
@@ -47,10 +68,7 @@ static int request_failed(const char *socket, CURL *curl, CURLcode result, struc
 				 "log, then try again",
 				 socket, curl_easy_strerror(result));
 	if (number == EACCES || number == EPERM)
-		return error_set(error, -EACCES,
-				 "agent at %s: permission denied; run this as root, or as a user "
-				 "that the socket's file permissions admit",
-				 socket);
+		return denied_set(socket, error);
 	if (number == ENOENT)
 		return error_set(
 			error, -ENOENT,

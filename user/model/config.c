@@ -34,6 +34,10 @@ void config_free(struct config *config)
 	free(config->services);
 	free(config->pin_dir);
 	free(config->socket);
+	free(config->socket_group);
+	for (size_t i = 0; config->executables && config->executables[i]; i++)
+		free(config->executables[i]);
+	free(config->executables);
 	free(config->state_dir);
 	free(config->metrics);
 	free(config->owner);
@@ -67,6 +71,49 @@ static bool endpoint_valid(const char *text)
 	       strtoul(colon + 1, NULL, 10) <= 65535 && strtoul(colon + 1, NULL, 10) > 0;
 }
 
+static bool endpoint_loopback(const char *text)
+{
+	return !*text || !strncmp(text, "127.", 4) || !strncmp(text, "[::1]:", 6);
+}
+
+static void check_metrics(struct check *check, const struct raw_agent *raw, struct config *config)
+{
+	config->metrics = check_text(check, "metrics", raw->metrics, "127.0.0.1:9980");
+	config->metrics_remote = check_bool(check, "metrics_remote", raw->metrics_remote, false);
+	if (!raw->metrics)
+		return;
+	if (!endpoint_valid(raw->metrics))
+		check_fail(check, "metrics",
+			   "metrics '%s' is not address:port; give one such as 127.0.0.1:9980, "
+			   "[::1]:9980, or \"\" for none",
+			   raw->metrics);
+	else if (!endpoint_loopback(raw->metrics) && !config->metrics_remote)
+		check_fail(check, "metrics",
+			   "metrics '%s' can be reached from other hosts, without a password; give "
+			   "metrics_remote: true if that is meant, or an address such as "
+			   "127.0.0.1:9980",
+			   raw->metrics);
+}
+
+/* Folders, and files, that executables may lie in. */
+static void check_executables(struct check *check, const struct raw_agent *raw,
+			      struct config *config)
+{
+	if (!raw->executables)
+		return;
+	config->executables = calloc(raw->executables_count + 1, sizeof(char *));
+	if (!config->executables)
+		check_no_memory(check);
+	for (size_t i = 0; config->executables && i < raw->executables_count; i++) {
+		char field[32];
+
+		snprintf(field, sizeof(field), "executables[%zu]", i);
+		config->executables[i] = check_path(check, field, raw->executables[i], NULL);
+		if (!config->executables[i])
+			break;
+	}
+}
+
 static bool owner_valid(const char *text)
 {
 	size_t length = strlen(text);
@@ -88,12 +135,11 @@ static void check_agent(struct check *check, const struct raw_agent *raw, struct
 		check_fail(check, "socket", "socket has a path of %zu bytes; give at most %d",
 			   strlen(raw->socket), SOCKET_PATH_MAX);
 	config->state_dir = check_path(check, "state_dir", raw->state_dir, "/var/lib/sluice");
-	if (raw->metrics && !endpoint_valid(raw->metrics))
-		check_fail(check, "metrics",
-			   "metrics '%s' is not address:port; give one such as 127.0.0.1:9980, "
-			   "[::1]:9980, or \"\" for none",
-			   raw->metrics);
-	config->metrics = check_text(check, "metrics", raw->metrics, "127.0.0.1:9980");
+	check_metrics(check, raw, config);
+	check_executables(check, raw, config);
+	config->sandbox = check_bool(check, "sandbox", raw->sandbox, true);
+	config->socket_group =
+		raw->socket_group ? check_text(check, "socket_group", raw->socket_group, "") : NULL;
 	if (raw->owner && !owner_valid(raw->owner))
 		check_fail(check, "owner", "owner '%s' is not one; use at most 20 of a-z 0-9 -",
 			   raw->owner);

@@ -142,11 +142,15 @@ struct tunnel_config {
 };
 
 struct config {
-	char *pin_dir;   /* /sys/fs/bpf/sluice */
-	char *socket;    /* /run/sluice/sluice.sock */
-	char *state_dir; /* /var/lib/sluice */
-	char *metrics;   /* "127.0.0.1:9980"; empty = off */
-	char *owner;     /* names the objects of this agent; [a-z0-9-]; default "sluice" */
+	char *pin_dir;       /* /sys/fs/bpf/sluice */
+	char *socket;        /* /run/sluice/sluice.sock */
+	char *socket_group;  /* of the socket; NULL: "sluice" if there is that group, else root */
+	char *state_dir;     /* /var/lib/sluice */
+	char *metrics;       /* "127.0.0.1:9980"; empty = off */
+	bool metrics_remote; /* an address that other hosts reach is meant */
+	bool sandbox;
+	char **executables; /* folders and files that may be run, NULL at the end; NULL = any */
+	char *owner;        /* names the objects of this agent; [a-z0-9-]; default "sluice" */
 	uint64_t seed;
 	struct limits_config limits;
 	struct timeouts_config timeouts;

@@ -14,9 +14,16 @@ static json_t *integer(uint64_t number)
 
 static json_t *agent_to_json(const struct config *config)
 {
-	return json_pack("{ss,ss,ss,ss,ss,so}", "pin_dir", config->pin_dir, "socket",
-			 config->socket, "state_dir", config->state_dir, "metrics", config->metrics,
-			 "owner", config->owner, "seed", integer(config->seed));
+	json_t *executables = config->executables ? json_array() : NULL;
+
+	for (size_t i = 0; config->executables && config->executables[i]; i++)
+		json_array_append_new(executables, json_string(config->executables[i]));
+	return json_pack("{ss,ss,ss*,ss,ss,sb,ss,so,sb,so*}", "pin_dir", config->pin_dir, "socket",
+			 config->socket, "socket_group", config->socket_group, "state_dir",
+			 config->state_dir, "metrics", config->metrics, "metrics_remote",
+			 config->metrics_remote, "owner", config->owner, "seed",
+			 integer(config->seed), "sandbox", config->sandbox, "executables",
+			 executables);
 }
 
 static json_t *limits_to_json(const struct limits_config *limits)

@@ -15,13 +15,21 @@
 #define LIST(structure, field, entry) \
 	CYAML_FIELD_SEQUENCE(#field, MAY_BE_NULL, structure, field, entry, 0, CYAML_UNLIMITED)
 
+static const cyaml_schema_value_t text_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED),
+};
+
 static const cyaml_schema_field_t agent_fields[] = {
 	TEXT(struct raw_agent, pin_dir),
 	TEXT(struct raw_agent, socket),
+	TEXT(struct raw_agent, socket_group),
 	TEXT(struct raw_agent, state_dir),
 	TEXT_OR_EMPTY(struct raw_agent, metrics),
+	TEXT(struct raw_agent, metrics_remote),
 	TEXT(struct raw_agent, owner),
 	TEXT(struct raw_agent, seed),
+	TEXT(struct raw_agent, sandbox),
+	LIST(struct raw_agent, executables, &text_entry),
 	CYAML_FIELD_END,
 };
 
@@ -75,14 +83,6 @@ static const cyaml_schema_value_t backend_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_backend, backend_fields),
 };
 
-static const cyaml_schema_value_t option_entry = {
-	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED),
-};
-
-static const cyaml_schema_value_t schedule_entry = {
-	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED),
-};
-
 static const cyaml_schema_field_t targets_fields[] = {
 	TEXT(struct raw_targets, packets), TEXT(struct raw_targets, new_flows),
 	TEXT(struct raw_targets, bytes),   TEXT(struct raw_targets, live_flows),
@@ -92,14 +92,14 @@ static const cyaml_schema_field_t targets_fields[] = {
 
 static const cyaml_schema_field_t autoscale_fields[] = {
 	TEXT(struct raw_autoscale, provisioner),
-	LIST(struct raw_autoscale, options, &option_entry),
+	LIST(struct raw_autoscale, options, &text_entry),
 	TEXT(struct raw_autoscale, signal),
 	TEXT(struct raw_autoscale, target),
 	SECTION(struct raw_autoscale, targets, targets_fields),
 	TEXT(struct raw_autoscale, min),
 	TEXT(struct raw_autoscale, max),
 	TEXT(struct raw_autoscale, standby),
-	LIST(struct raw_autoscale, schedule, &schedule_entry),
+	LIST(struct raw_autoscale, schedule, &text_entry),
 	TEXT(struct raw_autoscale, step_down),
 	TEXT(struct raw_autoscale, creating_max),
 	TEXT(struct raw_autoscale, hold_ms),
@@ -115,13 +115,9 @@ static const cyaml_schema_field_t autoscale_fields[] = {
 	CYAML_FIELD_END,
 };
 
-static const cyaml_schema_value_t prefix_entry = {
-	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED),
-};
-
 static const cyaml_schema_field_t guard_fields[] = {
-	LIST(struct raw_guard, deny, &prefix_entry),
-	LIST(struct raw_guard, allow, &prefix_entry),
+	LIST(struct raw_guard, deny, &text_entry),
+	LIST(struct raw_guard, allow, &text_entry),
 	TEXT(struct raw_guard, deny_file),
 	TEXT(struct raw_guard, allow_file),
 	CYAML_FIELD_END,
@@ -136,8 +132,8 @@ static const cyaml_schema_field_t new_flow_limit_fields[] = {
 };
 
 static const cyaml_schema_field_t service_guard_fields[] = {
-	LIST(struct raw_guard, deny, &prefix_entry),
-	LIST(struct raw_guard, allow, &prefix_entry),
+	LIST(struct raw_guard, deny, &text_entry),
+	LIST(struct raw_guard, allow, &text_entry),
 	TEXT(struct raw_guard, deny_file),
 	TEXT(struct raw_guard, allow_file),
 	SECTION(struct raw_guard, new_flow_limit, new_flow_limit_fields),

@@ -11,7 +11,10 @@
 #include <cyaml/cyaml.h>
 
 struct raw_agent {
-	char *pin_dir, *socket, *state_dir, *metrics, *owner, *seed;
+	char *pin_dir, *socket, *socket_group, *state_dir, *metrics, *metrics_remote, *owner, *seed;
+	char *sandbox;
+	char **executables;
+	unsigned int executables_count;
 };
 
 struct raw_limits {
