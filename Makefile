@@ -36,7 +36,7 @@ BPF_CFLAGS  = -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Wshadow -Wer
 
 # Libraries by the layer that may use them.
 MODEL_PKGS := libcyaml yaml-0.1 jansson
-AGENT_PKGS := libbpf libelf zlib libuv libmicrohttpd libmnl
+AGENT_PKGS := libbpf libelf zlib libuv libmicrohttpd libmnl libcurl
 CLI_PKGS   := libcurl ncurses
 pkg_libs    = $(shell $(PKG_CONFIG) --libs $1)
 

@@ -44,7 +44,7 @@ static void defaults(void **context)
 	assert_int_equal(health->via, PROBE_VIA_PATH);
 	assert_int_equal(health->interval_ms, 2000);
 	assert_int_equal(health->down_interval_ms, 2000);
-	assert_int_equal(health->timeout_ms, 1000);
+	assert_int_equal(health->timeout_ms, 800);
 	assert_int_equal(health->jitter, 10);
 	assert_int_equal(health->rise, 2);
 	assert_int_equal(health->fall, 3);
@@ -53,10 +53,8 @@ static void defaults(void **context)
 	assert_int_equal(health->all_down, ALL_DOWN_EMPTY);
 	assert_int_equal(health->hold_ms, 1000);
 	assert_int_equal(health->hold_max_ms, 60000);
-	assert_int_equal(health->lease_ms, 0);
-	assert_false(health->passive);
 	assert_int_equal(service->agent_check->interval_ms, 2000);
-	assert_int_equal(service->agent_check->timeout_ms, 1000);
+	assert_int_equal(service->agent_check->timeout_ms, 800);
 	assert_int_equal(service->warm_up_ms, 30000);
 	assert_int_equal(service->warm_up_first, 100);
 	config_free(config);
@@ -85,7 +83,7 @@ static void types(void **context)
 	health = config->services[1].health;
 	assert_int_equal(health->payload.length, 2);
 	assert_memory_equal(health->payload.data, "\0\xff", 2);
-	assert_int_equal(health->timeout_ms, 200);
+	assert_int_equal(health->timeout_ms, 80);
 	assert_int_equal(config->services[2].health->type, PROBE_ICMP);
 	config_free(config);
 }
@@ -100,8 +98,6 @@ static void wrong(void **context)
 		{"{timeout_ms: 3000}", "timeout_ms 3000 is above interval_ms 2000; a probe must be "
 				       "over when the next begins"},
 		{"{interval_ms: 49}", "interval_ms 49 is below 50; give 50 to 3600000"},
-		{"{lease_ms: 2999}", "lease_ms 2999 is below 3000; the data plane counts seconds; "
-				     "give 3000 or more, or 0 for none"},
 		{"{path: /x}", "path is for probes of type http and https; remove it"},
 		{"{type: http, ca_file: /x}", "ca_file is for probes of type https; remove it"},
 		{"{type: http, path: x}",
@@ -151,8 +147,8 @@ static void round_trip(void **context)
 		WEB
 		"    health: {type: https, via: address, port: 8443, interval_ms: 500, timeout_ms: 400,"
 		" down_interval_ms: 900, jitter: 0, rise: 4, fall: 5, initial: up,"
-		" panic_threshold: 30, all_down: all, hold_ms: 0, hold_max_ms: 1, lease_ms: 4000,"
-		" passive: true, method: HEAD, path: '/a%\"b', host: h, status: 204, body: 'x: [',"
+		" panic_threshold: 30, all_down: all, hold_ms: 0, hold_max_ms: 1,"
+		" method: HEAD, path: '/a%\"b', host: h, status: 204, body: 'x: [',"
 		" tls_verify: false, ca_file: /ca, server_name: s}\n"
 		"    agent_check: {url: 'http://%s/x', interval_ms: 600, timeout_ms: 60}\n"
 		"    warm_up: {duration_ms: 5, initial_weight: 33}\n"

@@ -10,6 +10,7 @@
 
 #include "agent/agent_start.h"
 #include "agent/guard.h"
+#include "agent/health.h"
 #include "agent/journal.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -170,6 +171,7 @@ static int change_carry_out(struct agent *agent, const struct change_cause *caus
 	plan_free(plan); /* it points into the old state */
 	desired_free(agent->desired);
 	agent->desired = draft;
+	health_follow(agent->health);
 	if (retires)
 		sweeper_purge(agent->sweeper);
 	return 0;

@@ -24,6 +24,7 @@
 struct children;
 struct fragments;
 struct drains;
+struct health_monitor;
 struct http_server;
 struct journal;
 struct scaler;
@@ -42,6 +43,7 @@ struct agent {
 	struct runner runner;      /* started before agent_start, by whoever calls that */
 	struct children *children; /* by which provisioners run */
 	void (*runner_gone)(struct agent *agent); /* called if the runner ends by itself */
+	struct health_monitor *health;
 	struct scaler *scaler;
 	struct http_server *api, *metrics;
 	struct drains *drains;

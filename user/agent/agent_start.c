@@ -17,6 +17,7 @@
 #include "agent/child.h"
 #include "agent/fragment.h"
 #include "agent/guard.h"
+#include "agent/health.h"
 #include "agent/journal.h"
 #include "agent/metrics.h"
 #include "agent/scaler.h"
@@ -287,6 +288,9 @@ static int parts_start(struct agent *agent, struct error *error)
 			   error);
 	if (err)
 		return err;
+	err = health_start(agent, &agent->health, error);
+	if (err)
+		return err;
 	err = scaler_start(agent, &agent->scaler, error);
 	if (err)
 		return err;
@@ -344,6 +348,8 @@ void agent_stop(struct agent *agent)
 	scaler_stop(agent->scaler);
 	drains_stop(agent->drains);
 	agent->drains = NULL;
+	health_stop(agent->health);
+	agent->health = NULL;
 	children_stop(agent->children);
 	agent->children = NULL;
 	parts_stop(agent);

@@ -11,6 +11,7 @@
 
 #include "agent/api_call.h"
 #include "agent/view.h"
+#include "agent/view_health.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "model/missing.h"
@@ -122,6 +123,23 @@ static int backend_get(struct api_call *call, struct error *error)
 	return err;
 }
 
+static int healths_get(struct api_call *call, struct error *error)
+{
+	(void)error;
+	call->answer = view_healths(call->agent);
+	return 0;
+}
+
+static int health_get(struct api_call *call, struct error *error)
+{
+	const struct pool *pool;
+	int err = api_pool(call, &pool, error);
+
+	if (!err)
+		call->answer = view_health(call->agent, pool);
+	return err;
+}
+
 static int scales_get(struct api_call *call, struct error *error)
 {
 	(void)error;
@@ -192,6 +210,10 @@ static const struct route routes[] = {
 	 false},
 	{"/v1/services/*/backends/*/drain", "POST", {[METHOD_POST] = api_drain_post}, false},
 	{"/v1/services/*/backends/*/undrain", "POST", {[METHOD_POST] = api_undrain_post}, false},
+	{"/v1/services/*/backends/*/maint", "POST", {[METHOD_POST] = api_maint_post}, false},
+	{"/v1/services/*/backends/*/ready", "POST", {[METHOD_POST] = api_ready_post}, false},
+	{"/v1/health", "GET, HEAD", {[METHOD_GET] = healths_get}, false},
+	{"/v1/health/*", "GET, HEAD", {[METHOD_GET] = health_get}, false},
 	{"/v1/services/*/backends/*/weight", "PUT", {[METHOD_PUT] = api_weight_put}, false},
 	{"/v1/scale", "GET, HEAD", {[METHOD_GET] = scales_get}, false},
 	{"/v1/scale/*",

@@ -45,6 +45,8 @@ int api_backend_post(struct api_call *call, struct error *error);
 int api_backend_delete(struct api_call *call, struct error *error);
 int api_drain_post(struct api_call *call, struct error *error);
 int api_undrain_post(struct api_call *call, struct error *error);
+int api_maint_post(struct api_call *call, struct error *error);
+int api_ready_post(struct api_call *call, struct error *error);
 int api_weight_put(struct api_call *call, struct error *error);
 int api_scale_patch(struct api_call *call, struct error *error);
 int api_pause_post(struct api_call *call, struct error *error);

@@ -15,7 +15,7 @@ struct change {
 	const json_t *body;
 	uint64_t deadline_ms;
 	uint32_t weight;
-	bool paused;
+	bool paused, maint;
 };
 
 static struct change change_of(const struct api_call *call)
@@ -229,6 +229,34 @@ int api_drain_post(struct api_call *call, struct error *error)
 			       : api_cause(call, "drain %s of %s, no deadline", call->names[1],
 					   call->names[0]);
 	return backend_change(call, &cause, edit_drain, &change, error);
+}
+
+static int edit_maint(struct desired *draft, void *context, struct error *error)
+{
+	const struct change *change = context;
+
+	return state_backend_maint(draft->state, change->service, change->backend, change->maint,
+				   error);
+}
+
+static int maint_set(struct api_call *call, bool maint, struct error *error)
+{
+	struct change_cause cause = api_cause(call, "%s %s of %s", maint ? "maint" : "ready",
+					      call->names[1], call->names[0]);
+	struct change change = change_of(call);
+
+	change.maint = maint;
+	return backend_change(call, &cause, edit_maint, &change, error);
+}
+
+int api_maint_post(struct api_call *call, struct error *error)
+{
+	return maint_set(call, true, error);
+}
+
+int api_ready_post(struct api_call *call, struct error *error)
+{
+	return maint_set(call, false, error);
 }
 
 int api_undrain_post(struct api_call *call, struct error *error)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/dataplane_private.h"
+#include "agent/dataplane_probe.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "sluice.skel.h"
@@ -335,6 +336,7 @@ int dataplane_cleanup(const char *pin_dir, struct error *error)
 		return code;
 	links_detach(pin_dir);
 	pins_remove(pin_dir);
+	probe_path_cleanup();
 	close(lock);
 	if (rmdir(pin_dir) < 0)
 		return error_set(error, -errno, "%s: cannot remove the folder of the pins: %s",

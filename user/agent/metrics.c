@@ -10,6 +10,7 @@
 
 #include "agent/agent.h"
 #include "agent/fragment.h"
+#include "agent/health.h"
 #include "agent/scaler.h"
 #include "model/guard.h"
 #include "sluice/verdict.h"
@@ -309,6 +310,85 @@ static void write_backends(FILE *out, const struct agent *agent)
 	}
 }
 
+/* ------------------------------------------------------------------ health */
+
+static double backend_up(const struct pool_backend *backend, const struct health_facts *facts)
+{
+	(void)facts;
+	return !backend->dead && !backend->maint;
+}
+
+static double backend_passes(const struct pool_backend *backend, const struct health_facts *facts)
+{
+	(void)backend;
+	return (double)facts->passes;
+}
+
+static double backend_failures(const struct pool_backend *backend, const struct health_facts *facts)
+{
+	(void)backend;
+	return (double)facts->failures;
+}
+
+static double backend_took(const struct pool_backend *backend, const struct health_facts *facts)
+{
+	(void)backend;
+	return facts->took_ms / 1000;
+}
+
+static const struct {
+	const char *name, *type, *help;
+	double (*value)(const struct pool_backend *backend, const struct health_facts *facts);
+} health_metrics[] = {
+	{"backend_up", "gauge", "1 if it takes packets: neither dead nor in maintenance.",
+	 backend_up},
+	{"probe_passes_total", "counter", "Probes that succeeded.", backend_passes},
+	{"probe_failures_total", "counter", "Probes that failed.", backend_failures},
+	{"probe_duration_seconds", "gauge", "What the last probe took.", backend_took},
+};
+
+static void write_health_metric(FILE *out, const struct agent *agent, size_t metric)
+{
+	const struct state *state = agent->desired->state;
+	struct health_facts facts;
+
+	head(out, health_metrics[metric].name, health_metrics[metric].type,
+	     health_metrics[metric].help);
+	for (size_t i = 0; i < state->pool_count; i++) {
+		const struct pool *pool = state->pools[i];
+
+		for (size_t b = 0; b < pool->backend_count; b++) {
+			const struct pool_backend *backend = &pool->backends[b];
+			uint32_t id = agent_backend_id(pool, backend);
+
+			if (id != NO_NUMBER && health_facts(agent->health, id, &facts))
+				line(out, health_metrics[metric].value(backend, &facts),
+				     "%s{service=\"%s\",backend=\"%s\"}",
+				     health_metrics[metric].name, pool->service->name,
+				     backend->name);
+		}
+	}
+}
+
+static void write_health(FILE *out, const struct agent *agent)
+{
+	struct health_lateness lateness = health_lateness(agent->health);
+	uint64_t probes = 0;
+
+	for (size_t m = 0; m < sizeof(health_metrics) / sizeof(health_metrics[0]); m++)
+		write_health_metric(out, agent, m);
+	head(out, "probe_lateness_seconds", "histogram", "How late probes began.");
+	for (size_t i = 0; i <= HEALTH_LATENESS_BOUNDS; i++) {
+		probes += lateness.counts[i];
+		if (i < HEALTH_LATENESS_BOUNDS)
+			line(out, (double)probes, "probe_lateness_seconds_bucket{le=\"%g\"}",
+			     (double)health_lateness_bounds_ms[i] / 1000);
+	}
+	line(out, (double)probes, "probe_lateness_seconds_bucket{le=\"+Inf\"}");
+	line(out, (double)lateness.sum_ms / 1000, "probe_lateness_seconds_sum");
+	line(out, (double)probes, "probe_lateness_seconds_count");
+}
+
 /* ------------------------------------------------------------------ scaling */
 
 static double scale_value(const struct pool *pool, const struct scaler_facts *facts, size_t metric)
@@ -394,6 +474,7 @@ static char *metrics_text(const struct agent *agent, size_t *ret_length)
 	write_verdicts(out, agent);
 	write_services(out, agent);
 	write_backends(out, agent);
+	write_health(out, agent);
 	write_flow_table(out, agent);
 	write_fragments(out, agent);
 	write_guard(out, agent);

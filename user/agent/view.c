@@ -10,6 +10,7 @@
 #include "agent/dataplane_maps.h"
 #include "agent/drains.h"
 #include "agent/scaler.h"
+#include "agent/view_health.h"
 #include "model/drain.h"
 #include "model/effect.h"
 #include "model/secret.h"
@@ -194,9 +195,9 @@ static void reasons_add(const struct agent *agent, const struct pool *pool,
 				    : json_pack("{so,sb}", "weight", integer(backend->weight),
 						"drain", backend->drain));
 	json_object_set_new(object, "administrative",
-			    json_pack("{so,ss?}", "weight",
+			    json_pack("{so,ss?,sb}", "weight",
 				      set ? integer(backend->weight_runtime) : json_null(), "drain",
-				      drain));
+				      drain, "maint", backend->maint));
 	json_object_set_new(object, "effect", json_string(effect_word(backend, &facts)));
 	json_object_set_new(object, "why", json_string(effect_why(backend, &facts, why)));
 }
@@ -231,6 +232,8 @@ static json_t *backend_view(const struct agent *agent, const struct pool *pool,
 			   drain_view(agent, pool, backend), "note", note);
 	if (object) {
 		counter_add(object, &counter);
+		json_object_set_new(object, "maint", json_boolean(backend->maint));
+		json_object_set_new(object, "health", view_backend_health(agent, pool, backend));
 		reasons_add(agent, pool, backend,
 			    shares && backend->number < pool->backend_capacity
 				    ? shares[backend->number]

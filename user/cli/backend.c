@@ -193,6 +193,17 @@ static int undrain_run(struct call *call, struct error *error)
 			      error);
 }
 
+static int maint_run(struct call *call, struct error *error)
+{
+	return backend_change(call, "POST", "/maint", json_object(), "in maintenance, no packets",
+			      error);
+}
+
+static int ready_run(struct call *call, struct error *error)
+{
+	return backend_change(call, "POST", "/ready", json_object(), "out of maintenance", error);
+}
+
 static int weight_run(struct call *call, struct error *error)
 {
 	char done[64];
@@ -271,6 +282,20 @@ const struct verb backend_verbs[] = {
 		.example = "sluice backend undrain web web-2",
 		.parameters = {PARAMETER_SERVICE, PARAMETER_BACKEND},
 		.run = undrain_run,
+	},
+	{
+		.name = "backend maint",
+		.summary = "take a backend out at once, whatever its health; its flows move",
+		.example = "sluice backend maint web web-2",
+		.parameters = {PARAMETER_SERVICE, PARAMETER_BACKEND},
+		.run = maint_run,
+	},
+	{
+		.name = "backend ready",
+		.summary = "end a backend's maintenance: its health decides again",
+		.example = "sluice backend ready web web-2",
+		.parameters = {PARAMETER_SERVICE, PARAMETER_BACKEND},
+		.run = ready_run,
 	},
 	{
 		.name = "backend weight",

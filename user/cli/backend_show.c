@@ -43,6 +43,7 @@ static void administrative_print(const json_t *backend)
 	const json_t *set = json_object_get(backend, "administrative");
 	const json_t *weight = json_object_get(set, "weight");
 	const char *drain = json_string_value(json_object_get(set, "drain"));
+	bool maint = json_is_true(json_object_get(set, "maint"));
 	const json_t *deadline =
 		json_object_get(json_object_get(backend, "drain"), "deadline_in_s");
 	char left[NUMBER_TEXT_MAX], text[NUMBER_TEXT_MAX + 32];
@@ -52,12 +53,14 @@ static void administrative_print(const json_t *backend)
 		number_print("weight", json_number_value(weight));
 	if (drain)
 		line_print("drain", drain);
+	if (maint)
+		line_print("maint", "yes");
 	if (json_is_number(deadline)) {
 		snprintf(text, sizeof(text), "in %s",
 			 duration_format(json_number_value(deadline), left));
 		line_print("deadline", text);
 	}
-	if (!json_is_number(weight) && !drain && !json_is_number(deadline))
+	if (!json_is_number(weight) && !drain && !maint && !json_is_number(deadline))
 		line_print("nothing", "");
 }
 

@@ -49,9 +49,10 @@ const char *state_colour(const char *state)
 	static const struct {
 		const char *state, *colour;
 	} colours[] = {
-		{"active", "\033[32m"},   {"native", "\033[32m"},  {"provisioning", "\033[36m"},
-		{"draining", "\033[33m"}, {"drained", "\033[33m"}, {"generic", "\033[33m"},
-		{"deleting", "\033[33m"}, {"paused", "\033[33m"},  {"failed", "\033[31m"},
+		{"active", "\033[32m"},   {"native", "\033[32m"},   {"provisioning", "\033[36m"},
+		{"draining", "\033[33m"}, {"drained", "\033[33m"},  {"generic", "\033[33m"},
+		{"warming", "\033[36m"},  {"deleting", "\033[33m"}, {"paused", "\033[33m"},
+		{"failed", "\033[31m"},
 	};
 
 	for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)

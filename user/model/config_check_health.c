@@ -154,6 +154,12 @@ static void check_http(struct check *check, const struct raw_health *raw,
 			   "or say tls_verify: false");
 }
 
+/* Below half an interval: of a backend that says nothing the last failure is known soon enough. */
+static uint32_t timeout_standard(uint64_t interval_ms)
+{
+	return interval_ms * 2 / 5 < 1000 ? (uint32_t)(interval_ms * 2 / 5) : 1000;
+}
+
 static void check_times(struct check *check, const struct raw_health *raw,
 			struct health_config *health)
 {
@@ -161,9 +167,8 @@ static void check_times(struct check *check, const struct raw_health *raw,
 		number(check, "interval_ms", raw->interval_ms, INTERVAL_LEAST, HOUR_MS, 2000);
 	health->down_interval_ms = number(check, "down_interval_ms", raw->down_interval_ms,
 					  INTERVAL_LEAST, HOUR_MS, (uint32_t)health->interval_ms);
-	health->timeout_ms =
-		number(check, "timeout_ms", raw->timeout_ms, 10, HOUR_MS,
-		       health->interval_ms < 1000 ? (uint32_t)health->interval_ms : 1000);
+	health->timeout_ms = number(check, "timeout_ms", raw->timeout_ms, 10, HOUR_MS,
+				    timeout_standard(health->interval_ms));
 	if (health->timeout_ms > health->interval_ms)
 		check_fail(check, "timeout_ms",
 			   "timeout_ms %ju is above interval_ms %ju; a probe must be over when the "
@@ -172,12 +177,6 @@ static void check_times(struct check *check, const struct raw_health *raw,
 	health->jitter = number(check, "jitter", raw->jitter, 0, 50, 10);
 	health->hold_ms = number(check, "hold_ms", raw->hold_ms, 0, HOUR_MS, 1000);
 	health->hold_max_ms = number(check, "hold_max_ms", raw->hold_max_ms, 0, HOUR_MS, 60000);
-	health->lease_ms = number(check, "lease_ms", raw->lease_ms, 0, HOUR_MS, 0);
-	if (health->lease_ms && health->lease_ms < 3000)
-		check_fail(check, "lease_ms",
-			   "lease_ms %ju is below 3000; the data plane counts seconds; give 3000 "
-			   "or more, or 0 for none",
-			   (uintmax_t)health->lease_ms);
 }
 
 /* What is wrong only with the service that it is for. */
@@ -224,7 +223,6 @@ struct health_config *check_health(struct check *check, const struct raw_health 
 	health->initial_up = check_word(check, "initial", raw->initial, initial_names, 0);
 	health->panic_threshold = number(check, "panic_threshold", raw->panic_threshold, 0, 100, 0);
 	health->all_down = check_word(check, "all_down", raw->all_down, all_down_names, 0);
-	health->passive = check_bool(check, "passive", raw->passive, false);
 	check_times(check, raw, health);
 	check_http(check, raw, health);
 	if (health->type != PROBE_UDP) {
@@ -264,7 +262,7 @@ struct agent_check_config *check_agent_check(struct check *check, const struct r
 	agent->interval_ms =
 		number(check, "interval_ms", raw->interval_ms, INTERVAL_LEAST, HOUR_MS, 2000);
 	agent->timeout_ms = number(check, "timeout_ms", raw->timeout_ms, 10, HOUR_MS,
-				   agent->interval_ms < 1000 ? (uint32_t)agent->interval_ms : 1000);
+				   timeout_standard(agent->interval_ms));
 	if (agent->timeout_ms > agent->interval_ms)
 		check_fail(check, "timeout_ms", "timeout_ms is above interval_ms; lower it");
 	check_out(check, outer);

@@ -163,8 +163,6 @@ static const cyaml_schema_field_t health_fields[] = {
 	TEXT(struct raw_health, all_down),
 	TEXT(struct raw_health, hold_ms),
 	TEXT(struct raw_health, hold_max_ms),
-	TEXT(struct raw_health, lease_ms),
-	TEXT(struct raw_health, passive),
 	TEXT(struct raw_health, method),
 	TEXT(struct raw_health, path),
 	TEXT(struct raw_health, host),

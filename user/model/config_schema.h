@@ -70,7 +70,6 @@ struct raw_agent_check {
 struct raw_health {
 	char *type, *via, *port, *interval_ms, *timeout_ms, *down_interval_ms, *jitter;
 	char *rise, *fall, *initial, *panic_threshold, *all_down, *hold_ms, *hold_max_ms;
-	char *lease_ms, *passive;
 	char *method, *path, *host, *status, *body, *tls_verify, *ca_file, *server_name;
 	char *payload, *payload_hex, *expect, *expect_hex, *command;
 };

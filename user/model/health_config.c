@@ -177,17 +177,15 @@ json_t *health_config_to_json(const struct health_config *health)
 	if (!health)
 		return json_null();
 	object = json_pack(
-		"{s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:s, s:i, s:s, s:I, s:I, s:I, "
-		"s:b}",
-		"type", probe_type_names[health->type], "via", probe_via_names[health->via],
-		"interval_ms", (json_int_t)health->interval_ms, "timeout_ms",
-		(json_int_t)health->timeout_ms, "down_interval_ms",
-		(json_int_t)health->down_interval_ms, "jitter", (int)health->jitter, "rise",
-		(int)health->rise, "fall", (int)health->fall, "initial",
-		health->initial_up ? "up" : "down", "panic_threshold", (int)health->panic_threshold,
-		"all_down", all_down_names[health->all_down], "hold_ms",
-		(json_int_t)health->hold_ms, "hold_max_ms", (json_int_t)health->hold_max_ms,
-		"lease_ms", (json_int_t)health->lease_ms, "passive", health->passive);
+		"{s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:s, s:i, s:s, s:I, s:I}", "type",
+		probe_type_names[health->type], "via", probe_via_names[health->via], "interval_ms",
+		(json_int_t)health->interval_ms, "timeout_ms", (json_int_t)health->timeout_ms,
+		"down_interval_ms", (json_int_t)health->down_interval_ms, "jitter",
+		(int)health->jitter, "rise", (int)health->rise, "fall", (int)health->fall,
+		"initial", health->initial_up ? "up" : "down", "panic_threshold",
+		(int)health->panic_threshold, "all_down", all_down_names[health->all_down],
+		"hold_ms", (json_int_t)health->hold_ms, "hold_max_ms",
+		(json_int_t)health->hold_max_ms);
 	if (!object)
 		return NULL;
 	if (health->port)

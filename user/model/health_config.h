@@ -62,8 +62,6 @@ struct health_config {
 	uint32_t panic_threshold; /* percent */
 	enum all_down all_down;
 	uint64_t hold_ms, hold_max_ms;
-	uint64_t lease_ms; /* 0: none */
-	bool passive;      /* a change of the passive signals is a reason to probe at once */
 	/* HTTP and HTTPS */
 	char *method, *path, *host, *body; /* host, body: NULL = the target's, any */
 	char *status_text;
