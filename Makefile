@@ -236,6 +236,7 @@ bench: setup
 	$(Q)$(submake) all $(BUILD)/sluice-bench
 	$(Q)$(BUILD)/sluice-bench $(BUILD)/bench.json
 	$(Q)SLUICE_BUILD=$(BUILD) tools/bench/plane.py --idle 30 $(BUILD)/bench.json
+	$(Q)SLUICE_BUILD=$(BUILD) tools/bench/probes $(BUILD)/bench.json
 
 ## lint: formatting, static analysis, spelling and the include arrows
 lint:
