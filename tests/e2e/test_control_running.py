@@ -83,7 +83,9 @@ def whole(lab, nodes):
         "backends": [{**backend(nodes[0]), "weight": 90},
                      {**backend(nodes[1]), "weight": 80, "port": 8080, "drain": True}],
         "autoscale": {"provisioner": lab.provisioner, "options": ["bridge=none"],
-                      "signal": "new_flows", "target": 70.5, "min": 1, "max": 7, "step_down": 2,
+                      "signal": "new_flows", "target": 70.5,
+                      "targets": {"packets": 20000, "bytes": 1e6, "cpu": 70, "memory": 80,
+                                  "custom": 10, "live_flows": 4000}, "min": 1, "max": 7, "step_down": 2,
                       "creating_max": 3, "hold_ms": 31000, "drain_ms": 32000,
                       "call_timeout_ms": 33000, "paused": True},
         "guard": {**lists, "new_flow_limit": {"rate": 100000, "burst": 200000, "prefix4": 24,
@@ -104,7 +106,9 @@ def whole(lab, nodes):
         "services": [web, {**service(lab, "quic", 6, protocol="udp", port="any"), "quic": True,
                            "quic_id_length": 4, "quic_id_offset": 2, "quic_id_config": 3, **health},
                      {**service(lab, "exec"), "port": 81, "unknown_port": "pass",
-                      "health": {"type": "exec", "command": "/bin/true"}}],
+                      "health": {"type": "exec", "command": "/bin/true"},
+                      "autoscale": {"provisioner": lab.provisioner, "target": 9, "min": 0,
+                                    "targets": {"new_flows": 8}, "paused": True}}],
     })  # fmt: skip
 
 
