@@ -7,7 +7,8 @@ NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\\\|\\"|\\n)*"'
 SAMPLE = re.compile(rf"({NAME})(?:\{{((?:{LABEL})(?:,{LABEL})*)\}})? (\S+)")
 COMMENT = re.compile(rf"# (HELP|TYPE) ({NAME}) (.+)")
-TYPES = ("counter", "gauge")
+TYPES = ("counter", "gauge", "histogram")
+PART = re.compile(r"_(bucket|sum|count)$")  # of a histogram
 
 
 def read(text):
@@ -34,17 +35,30 @@ def read(text):
             family = name
         elif sample := SAMPLE.fullmatch(line):
             name, labels, value = sample.groups()
-            if name != family or name not in types or name not in helped:
+            of = PART.sub("", name) if types.get(family) == "histogram" else name
+            if of != family or of not in types or of not in helped:
                 raise ValueError(f"line {number}: {name} without HELP and TYPE right above")
             key = (name, *sorted(re.findall(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"', labels or "")))
             if key in samples:
                 raise ValueError(f"line {number}: {key} twice")
             samples[key] = float(value)
-            if types[name] == "counter" and not samples[key] >= 0:
-                raise ValueError(f"line {number}: a counter of {value}")
+            if types[family] != "gauge" and not samples[key] >= 0:
+                raise ValueError(f"line {number}: a {types[family]} of {value}")
         else:
             raise ValueError(f"line {number}: {line!r}")
+    for name in (name for name, kind in types.items() if kind == "histogram"):
+        histogram_check(samples, name)
     return samples
+
+
+def histogram_check(samples, name):
+    """Its buckets never fall, and the last one counts all. Here none has further labels."""
+    counts = [samples[key] for key in samples if key[0] == f"{name}_bucket"]
+    bounds = [float(key[1][1]) for key in samples if key[0] == f"{name}_bucket"]
+    if bounds != sorted(bounds) or bounds[-1:] != [float("inf")] or counts != sorted(counts):
+        raise ValueError(f"{name}: buckets {bounds} with {counts}")
+    if get(samples, f"{name}_count") != counts[-1] or get(samples, f"{name}_sum") is None:
+        raise ValueError(f"{name}: its sum or count is not that of its buckets")
 
 
 def get(samples, name, **labels):
