@@ -18,6 +18,7 @@ import http.client
 import ipaddress
 import json
 import os
+import pathlib
 import secrets
 import shutil
 import signal
@@ -451,11 +452,32 @@ class Lab:
                     if pipe:
                         pipe.close()
             self.processes.clear()
+            await_commands()
             remove_lab(self.id)
             shutil.rmtree(self.folder, ignore_errors=True)
         finally:
             for number, handler in saved.items():
                 signal.signal(number, handler)
+
+
+def await_commands():
+    """Wait for `ip` commands that still run: an interrupt between a fork and its parent's knowing
+    of the child cuts it loose, and it would make its namespace after all have been removed."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        children = pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        if "ip" not in (command_name(child) for child in children):
+            return
+        time.sleep(0.02)
+
+
+def command_name(pid):
+    """What a process runs, or None if it has ended."""
+    with contextlib.suppress(OSError):
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        name, state = text[text.index("(") + 1:].rsplit(") ", 1)
+        return None if state.startswith("Z") else name
+    return None
 
 
 def remove_lab(lab_id):
