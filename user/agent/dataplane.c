@@ -125,7 +125,7 @@ static int object_load(struct dataplane *dataplane, const char *log, struct erro
 	return bpf_refused(code, error);
 }
 
-static int program_pin(struct dataplane *dataplane, struct error *error)
+int program_pin(struct dataplane *dataplane, struct error *error)
 {
 	char path[PIN_PATH_MAX], fresh[PIN_PATH_MAX];
 	int code;
@@ -312,6 +312,7 @@ void dataplane_close(struct dataplane *dataplane)
 	migration_free(dataplane);
 	links_close(dataplane);
 	maps_unmap(dataplane);
+	sluice_bpf__destroy(dataplane->jumbo);
 	sluice_bpf__destroy(dataplane->object);
 	if (dataplane->tick_program >= 0)
 		close(dataplane->tick_program);

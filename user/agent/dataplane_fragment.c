@@ -11,8 +11,9 @@
 #include "sluice.skel.h"
 
 struct dataplane_fragments {
+	const struct dataplane *dataplane;
 	struct ring_buffer *ring;
-	int records, program;
+	int records;
 	size_t left; /* of this reading */
 	dataplane_held_fn take;
 	void *data;
@@ -38,7 +39,7 @@ int dataplane_fragments_open(const struct dataplane *dataplane, dataplane_held_f
 	if (!fragments)
 		return error_set(error, -ENOMEM, "out of memory");
 	fragments->records = bpf_map__fd(dataplane->object->maps.fragments);
-	fragments->program = dataplane->program;
+	fragments->dataplane = dataplane;
 	fragments->take = take;
 	fragments->data = data;
 	fragments->ring = ring_buffer__new(bpf_map__fd(dataplane->object->maps.held_fragments),
@@ -93,5 +94,5 @@ int dataplane_fragment_return(const struct dataplane_fragments *fragments,
 		    .ctx_size_in = sizeof(context), .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
 		    .repeat = 1, .batch_size = 1);
 
-	return bpf_prog_test_run_opts(fragments->program, &options);
+	return bpf_prog_test_run_opts(fragments->dataplane->program, &options);
 }

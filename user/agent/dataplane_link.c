@@ -23,7 +23,7 @@ uint32_t link_ifindex(int fd)
 	return info.xdp.ifindex;
 }
 
-static enum attach_mode interface_mode(uint32_t ifindex)
+enum attach_mode interface_mode(uint32_t ifindex)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 
@@ -303,6 +303,41 @@ static int link_pin(const struct dataplane *dataplane, struct dataplane_link *li
 	return code;
 }
 
+static int link_update(const struct dataplane *dataplane, const char *name, int fd,
+		       struct error *error)
+{
+	int code = bpf_link_update(fd, dataplane->program, NULL);
+
+	return code ? error_set(error, code, "%s: cannot swap the program of the link: %s", name,
+				strerror(-code))
+		    : 0;
+}
+
+int links_update(const struct dataplane *dataplane, struct error *error)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < dataplane->link_count && !code; i++) {
+		const struct dataplane_link *link = &dataplane->links[i];
+
+		if (link->fd >= 0)
+			code = link_update(dataplane, link->name, link->fd, error);
+	}
+	return code;
+}
+
+/* How it is attached is known only now. */
+static int link_check_jumbo(struct dataplane *dataplane, const struct dataplane_link *link,
+			    struct error *error)
+{
+	int code;
+
+	if (dataplane->is_jumbo || !link_needs_jumbo(link->name, link->mode))
+		return 0;
+	code = jumbo_switch(dataplane, error);
+	return code ? code : link_update(dataplane, link->name, link->fd, error);
+}
+
 static int link_attach(struct dataplane *dataplane, const char *name, uint32_t ifindex,
 		       enum attach_mode wanted, struct error *error)
 {
@@ -310,15 +345,12 @@ static int link_attach(struct dataplane *dataplane, const char *name, uint32_t i
 	int code;
 
 	snprintf(facts.name, sizeof(facts.name), "%s", name);
-	if (!dataplane->is_jumbo && interface_is_jumbo(name))
-		log_warning(
-			"%s: it takes jumbo frames, and the program that is loaded does not; name "
-			"it in `interfaces` of the config and start sluiced again",
-			name);
 	facts.fd = link_make_wanted(dataplane->program, name, ifindex, wanted, &facts.mode, error);
 	if (facts.fd < 0)
 		return facts.fd;
-	code = link_pin(dataplane, &facts, error);
+	code = link_check_jumbo(dataplane, &facts, error);
+	if (!code)
+		code = link_pin(dataplane, &facts, error);
 	if (!code && link_enter(dataplane, name, facts.pin, &facts)) {
 		unlink(facts.pin);
 		code = error_set(error, -ENOMEM, "%s: out of memory", name);

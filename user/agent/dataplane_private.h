@@ -46,6 +46,7 @@ struct dataplane {
 	char pin_dir[PIN_PATH_MAX];
 	int lock;                  /* pin_dir, locked */
 	struct sluice_bpf *object; /* the fds of its maps and program live in it */
+	struct sluice_bpf *jumbo;  /* NULL unless jumbo_switch() loaded it: the program is its */
 	int program, egress_ports; /* borrowed from object */
 	int tick_program;
 	uint32_t tick, tick_ms; /* the last reading of the clock; the length of a tick */
@@ -57,7 +58,7 @@ struct dataplane {
 		uint32_t tick; /* when it grew */
 		uint32_t next; /* bucket to look at */
 	} growth;
-	bool is_jumbo; /* the program is the one for jumbo frames */
+	bool is_jumbo; /* the program is the one for frames in several buffers */
 	struct dataplane_link *links;
 	size_t link_count;
 };
@@ -67,6 +68,10 @@ struct dataplane {
 /* links_adopt - take the pinned links over and give them the new program. */
 int links_adopt(struct dataplane *dataplane, struct error *error);
 void links_close(struct dataplane *dataplane);
+/* links_update - give them the program. */
+int links_update(const struct dataplane *dataplane, struct error *error);
+/* interface_mode - how a program is attached there: native or generic. */
+enum attach_mode interface_mode(uint32_t ifindex);
 /*
  * link_make_wanted - attach a program in the wanted mode, or, for ATTACH_AUTO, in the best one.
  * Returns the link's fd, or -errno with a message.
@@ -82,16 +87,23 @@ void links_detach(const char *pin_dir);
 
 struct bpf_object_open_opts;
 
-/* interface_is_jumbo - whether packets of the interface may come in several buffers. */
-bool interface_is_jumbo(const char *name);
+/* link_needs_jumbo - whether frames may come in several buffers. An interface that is not there: no. */
+bool link_needs_jumbo(const char *name, enum attach_mode mode);
 /*
  * object_open - the program for the interfaces of the config, and of the pinned links; sets is_jumbo.
  * NULL with errno.
  */
 struct sluice_bpf *object_open(struct dataplane *dataplane, const struct config *config,
 			       const struct bpf_object_open_opts *options);
+/*
+ * jumbo_switch - load the program for frames in several buffers over the same maps, and put it in the
+ * place of the one that is loaded, on every link. On error that one goes on.
+ */
+int jumbo_switch(struct dataplane *dataplane, struct error *error);
 
 /* In dataplane.c: what takes a system call of BPF. 0 or -errno. */
+/* program_pin - in the place of what is pinned. */
+int program_pin(struct dataplane *dataplane, struct error *error);
 int dataplane_key_write(struct dataplane *dataplane, const struct service_key *key,
 			const struct service_target *target, struct error *error);
 void dataplane_key_delete(struct dataplane *dataplane, const struct service_key *key);
