@@ -33,7 +33,7 @@ def install(context):
     assert wanted <= found, wanted - found
     root = context.tmp / "root"
     unit = (root / "usr/lib/systemd/system/sluiced.service").read_text()
-    assert "ExecStart=/usr/sbin/sluiced " in unit and "@" not in unit
+    assert "ExecStart=/usr/sbin/sluiced " in unit and "@PREFIX@" not in unit
     make(context, "uninstall")
     assert not installed(context), installed(context)
 
