@@ -264,8 +264,9 @@ install: all man
 	$(Q)install -D -m 755 $(BUILD)/sluiced $(INSTALL_ROOT)/sbin/sluiced
 	$(Q)install -D -m 755 $(BUILD)/sluice $(INSTALL_ROOT)/bin/sluice
 	$(Q)install -D -m 644 $(BUILD)/bpf/decap.bpf.o $(INSTALL_ROOT)/lib/sluice/decap.bpf.o
-	$(Q)for p in $(notdir $(wildcard tools/provisioners/*)); do \
-		install -D -m 755 tools/provisioners/$$p \
+	$(Q)for p in $(notdir $(wildcard tools/provisioners/[a-z]*)); do \
+		case $$p in *.py) mode=644;; *) mode=755;; esac; \
+		install -D -m $$mode tools/provisioners/$$p \
 			$(INSTALL_ROOT)/lib/sluice/provisioners/$$p; done
 	$(Q)install -D -m 644 $(BUILD)/man/sluice.8 $(INSTALL_ROOT)/share/man/man8/sluice.8
 	$(Q)install -D -m 644 $(BUILD)/man/sluice.yaml.5 $(INSTALL_ROOT)/share/man/man5/sluice.yaml.5

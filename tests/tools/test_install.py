@@ -24,7 +24,9 @@ def install(context):
     make(context, "install")
     found = installed(context)
     wanted = {"usr/sbin/sluiced", "usr/bin/sluice", "usr/lib/sluice/decap.bpf.o",
-              "usr/lib/sluice/provisioners/netns", "usr/share/man/man8/sluice.8",
+              *(f"usr/lib/sluice/provisioners/{path.name}"
+                for path in (ROOT / "tools" / "provisioners").glob("[a-z]*")),
+              "usr/share/man/man8/sluice.8",
               "usr/share/man/man8/sluiced.8", "usr/share/man/man5/sluice.yaml.5",
               "usr/share/bash-completion/completions/sluice",
               "usr/share/zsh/site-functions/_sluice",

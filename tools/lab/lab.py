@@ -29,7 +29,8 @@ import threading
 import time
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
-PROVISIONER = os.path.join(ROOT, "tools", "provisioners", "netns")
+PROVISIONERS = os.path.join(ROOT, "tools", "provisioners")
+PROVISIONER = os.path.join(PROVISIONERS, "netns")
 BACK_SUBNET = {4: ipaddress.ip_network("198.19.0.0/16"), 6: ipaddress.ip_network("fd00:52::/64")}
 SUBNET = {4: ipaddress.ip_network("198.18.0.0/16"), 6: ipaddress.ip_network("fd00:51::/64")}
 VIP = {4: "203.0.113.80", 6: "2001:db8:80::80"}
@@ -231,7 +232,7 @@ class Lab:
         # Named before it is made, so that no interruption can leave it behind unknown.
         self.folder = os.path.join(tempfile.gettempdir(), f"{self.prefix}{secrets.token_hex(4)}")
         # A copy that root owns: the agent runs nothing that the owner of a checkout can change.
-        self.provisioner = self.path("provisioner-netns")
+        self.provisioner = self.path("provisioners", "netns")
         self.processes = []
         self.agent = None
         self.vips = set()
@@ -260,7 +261,7 @@ class Lab:
         if not os.path.ismount("/sys/fs/bpf"):
             execute("mount", "-t", "bpf", "bpffs", "/sys/fs/bpf")
         os.mkdir(self.folder, 0o700)
-        shutil.copy(PROVISIONER, self.provisioner)
+        shutil.copytree(PROVISIONERS, self.path("provisioners"))
         self.switch = self.add_switch("switch")
         self.lb = self.add_node("lb", LB_NUMBER)
         self.make_target(self.switch)
