@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Pools that change while packets keep running on another CPU. */
 #include <pthread.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "rig.h"
 
-#define CHANGES  240u
-#define BURST    120u /* changes between two times of rest, in which slots settle */
-#define SETTLE_S 60
+#define CHANGES      120u
+#define CHANGES_LONG 1200u /* with SLUICE_TEST_SOAK */
+#define BURST        60u   /* changes between two times of rest, in which slots settle */
+#define SETTLE_S     60
 
 struct worker {
 	struct rig *rig;
@@ -54,6 +56,7 @@ static void settle(struct worker *worker)
 
 static void changes(void **context)
 {
+	uint32_t count = getenv("SLUICE_TEST_SOAK") ? CHANGES_LONG : CHANGES;
 	struct rig *rig = *context;
 	struct worker worker = {.rig = rig, .random = 4};
 	pthread_t thread;
@@ -63,7 +66,7 @@ static void changes(void **context)
 	worker.flows = rig_flows_open(rig, &worker.random);
 	worker.tick = dataplane_tick(rig->dataplane);
 	assert_int_equal(pthread_create(&thread, NULL, packets_run, &worker), 0);
-	for (uint32_t change = 0; change < CHANGES && !rig->failed; change++) {
+	for (uint32_t change = 0; change < count && !rig->failed; change++) {
 		rig_change_random(rig, NULL, NULL);
 		if (change % 4 == 3)
 			rig_purge(rig, worker.tick);
@@ -73,7 +76,7 @@ static void changes(void **context)
 	worker.stop = true;
 	pthread_join(thread, NULL);
 	rig_assert(rig);
-	assert_true(worker.rounds > CHANGES / BURST);
+	assert_true(worker.rounds > count / BURST);
 	rig_assert_counters(rig);
 	free(worker.flows);
 }

@@ -2,14 +2,13 @@
 """Drains as they are seen, the end of full tracking, and what a VIP answers for unknown ports;
 what a provisioner says that it can do."""
 
-import ctypes
 import mmap
 import os
-import platform
 import stat
 import struct
 
 from lib.cases import case
+from lib.pins import pin_open
 from lib.keeper import PORT, Holder, add_nodes, start as start_pools, write_config
 from lib.keeper import service as keeper_service
 from lib.world import (VIP, backends, fetch, open_lab, service, start, url, verdicts,
@@ -75,13 +74,13 @@ def full_tracking_by_source_ends(context):
     end_full_tracking(context, affinity="source")
 
 
-@case("flows/a drain shows when it is likely to be over, and its stragglers")
+@case("flows/a drain shows when it is likely to be over, and its stragglers", waits=True)
 def drain_shown(context):
     with open_lab(context) as lab:
         pool, = start_pools(lab, add_nodes(lab, 2), keeper_service())
         pool.open_everywhere()
         assert pool.backends()["web-1"]["drain"] is None
-        groups = [Holder(lab, VIP[4], PORT) for _ in range(5)]
+        groups = [Holder(lab, VIP[4], PORT) for _ in range(4)]  # an end is told by three counts
         for group in groups:
             while group.status()["servers"].get("web-1", 0) < 4:
                 group.open(4)
@@ -190,16 +189,8 @@ PART = 1 << 19  # entries that one request reads
 
 def pinned_memory(path, size):
     """The memory of a pinned array map."""
-    number = {"x86_64": 321, "aarch64": 280}[platform.machine()]
-    name = ctypes.create_string_buffer(path.encode())
-    attributes = ctypes.create_string_buffer(struct.pack("<QII", ctypes.addressof(name), 0, 0))
-    descriptor = ctypes.CDLL(None, use_errno=True).syscall(
-        number, 7, attributes, ctypes.c_uint(16))  # BPF_OBJ_GET
-    assert descriptor >= 0, os.strerror(ctypes.get_errno())
-    try:
+    with pin_open(path) as descriptor:
         return mmap.mmap(descriptor, size)
-    finally:
-        os.close(descriptor)
 
 
 @case("flows/a full table of four million is read in parts, others are answered meanwhile")

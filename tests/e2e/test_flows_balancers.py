@@ -55,7 +55,8 @@ def flip(lab, balancer, pools):
     assert packets(balancer) > before + sum(pool.holder.opened for pool in pools)
 
 
-@case("flows/two load balancers: connections survive moves between them and one change of the pool")
+@case("flows/two load balancers: connections survive moves between them and one change of the pool",
+      waits=True)
 def two_balancers(context):
     with open_lab(context) as lab:
         second = second_balancer(lab)

@@ -28,7 +28,7 @@ def check_end(lab, pools):
     no_drops(lab)
 
 
-def changes(context, *services, count=450, seconds=12, family=4, mode="l2"):
+def changes(context, *services, count=450, seconds=6, family=4, mode="l2"):
     """The pools change under connections for so long (check), or minutes (soak)."""
     with open_lab(context) as lab:
         nodes = add_nodes(lab, NODES, family, mode, [one["port"] for one in services])
@@ -39,29 +39,33 @@ def changes(context, *services, count=450, seconds=12, family=4, mode="l2"):
         check_end(lab, pools)
 
 
-@case("flows/full tracking: no connection notices a pool that changes at random", timeout=300)
+@case("flows/full tracking: no connection notices a pool that changes at random",
+      waits=True, timeout=300)
 def changes_full(context):
     changes(context, service(tracking="full"))
 
 
-@case("flows/minimal tracking: no connection notices a pool that changes at random", timeout=300)
+@case("flows/minimal tracking: no connection notices a pool that changes at random",
+      waits=True, timeout=300)
 def changes_minimal(context):
     changes(context, service(tracking="minimal"))
 
 
-@case("flows/IPv6 over ipip: no connection notices a pool that changes at random", timeout=300)
+@case("flows/IPv6 over ipip: no connection notices a pool that changes at random",
+      waits=True, timeout=300)
 def changes_ipip_v6(context):
     changes(context,
             service("full", PORT, 6, "ipip", tracking="full"),
             service("minimal", PORT + 1, 6, "ipip", tracking="minimal"),
-            count=200, seconds=8, family=6, mode="ipip")
+            count=200, family=6, mode="ipip")
 
 
-@case("flows/every scheduler: no connection notices a pool that changes at random", timeout=300)
+@case("flows/every scheduler: no connection notices a pool that changes at random",
+      waits=True, timeout=300)
 def changes_schedulers(context):
     changes(context, *(service(name.replace("_", "-"), PORT + number, scheduler=name)
                        for number, name in enumerate(("random", "round_robin", "least_flows"))),
-            count=150, seconds=12)
+            count=150)
 
 
 class KillingChurn(Churn):
@@ -110,7 +114,7 @@ class KillingChurn(Churn):
 
 
 @case("flows/no connection notices a pool that changes while the agent is killed again and again",
-      timeout=300)
+      waits=True, timeout=300)
 def changes_killed(context):
     services = (service("full", PORT, tracking="full"),
                 service("minimal", PORT + 1, tracking="minimal"))
@@ -120,7 +124,7 @@ def changes_killed(context):
         for pool in pools:
             open_mix(pool, 1000 if context.soak else 220)
         churn = KillingChurn(context, lab, *pools)
-        churn.run(300 if context.soak else 18)
+        churn.run(300 if context.soak else 10)
         context.log(f"{churn.kills} kills, {churn.unanswered} changes without an answer")
         assert churn.kills >= 3, churn.kills
         check_end(lab, pools)

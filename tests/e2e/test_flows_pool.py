@@ -93,7 +93,8 @@ def removed(context):
         no_drops(lab)
 
 
-@case("flows/a drain: no new connections, the old ones go on, and it is over when they have left")
+@case("flows/a drain: no new connections, the old ones go on, and it is over when they have left",
+      waits=True)
 def drains(context):
     with open_lab(context) as lab:
         for pool in pools_of(lab, 3):
@@ -127,7 +128,8 @@ def drains(context):
         no_drops(lab)
 
 
-@case("flows/a drain that reaches its deadline breaks the connections left there and no others")
+@case("flows/a drain that reaches its deadline breaks the connections left there and no others",
+      waits=True)
 def drain_deadline(context):
     with open_lab(context) as lab:
         for pool in pools_of(lab, 3):
@@ -151,7 +153,7 @@ def unsettled(pool):
     return pool.service()["unsettled"]
 
 
-@case("flows/slots settle after the idle timeout, and no connection moves by that")
+@case("flows/slots settle after the idle timeout, and no connection moves by that", waits=True)
 def settles(context):
     with open_lab(context) as lab:
         pools = pools_of(lab, 4, timeouts={"tcp_idle_ms": 3000})
@@ -183,7 +185,8 @@ def settles(context):
         no_drops(lab)
 
 
-@case("flows/what is silent beyond the idle timeout is lost with its slot; what is not, stays")
+@case("flows/what is silent beyond the idle timeout is lost with its slot; what is not, stays",
+      waits=True)
 def silent_too_long(context):
     """The edge of the promise: the same flows as in the case of the sleepers, but slots settle."""
     with open_lab(context) as lab:

@@ -86,7 +86,7 @@ def udp_stays(context):
         no_drops(lab)
 
 
-@case("flows/UDP that was silent through the grace time goes to its slot's new owner")
+@case("flows/UDP that was silent through the grace time goes to its slot's new owner", waits=True)
 def udp_after_grace(context):
     with open_lab(context) as lab:
         nodes = udp_nodes(lab, 3, 7100)

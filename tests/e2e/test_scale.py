@@ -17,7 +17,8 @@ DEMO = os.path.join(ROOT, "tools", "demo")
 
 def autoscale(lab, provisioner=None, **more):
     return {"provisioner": provisioner or lab.provisioner, "options": lab.option_list(), "signal": "new_flows",
-            "target": 100, "min": 1, "max": 4, "hold_ms": 1000, "drain_ms": 2000,
+            "target": 100, "min": 1, "max": 4, "hold_ms": 1000, "hold_max_ms": 1000,
+            "trend": False, "drain_ms": 2000,
             "call_timeout_ms": 60000, **more}
 
 
@@ -91,11 +92,11 @@ def demo_interrupted(context):
 def scale_limits(context):
     with open_lab(context) as lab:
         lab.start_agent(lab.write_config([service(lab, family=6, autoscale=autoscale(
-            lab, signal="packets", target=500) | {"options": lab.option_list(family=6)})]))
+            lab, signal="packets", target=300) | {"options": lab.option_list(family=6)})]))
         wait_pool(lab, 1)
         wait_reachable(lab)
         load = Load(lab.client, VIP[6])
-        load.rate(300)  # of six packets each or so
+        load.rate(300)  # of five packets each or so: more than four backends are to take
         load.wait_answers(300)
         wait_pool(lab, 4)
         lab.sluice("scale", "set", "web", "--max", "2")

@@ -122,3 +122,29 @@ def soak(context):
 def broken(context):
     done, lines = run(context, {}, python="import nothing_of_this_name\n")
     assert done.returncode == 1 and lines[-1] == "0 passed, 1 failed"
+
+
+WAITING = """
+import time
+from lib.cases import case
+def meet(context, mine, other):
+    (context.tmp.parent / mine).touch()
+    while not (context.tmp.parent / other).exists():
+        time.sleep(0.01)
+@case("planted/first", root=False, waits=True, timeout=20)
+def first(context):
+    meet(context, "here", "there")
+@case("planted/alone", root=False)
+def alone(context):
+    assert not list(context.tmp.parent.glob("0*/log"))[1:]
+@case("planted/second", root=False, waits=True, timeout=20)
+def second(context):
+    meet(context, "there", "here")
+"""
+
+
+@case("run/two cases that wait run at once, and any other alone", root=False)
+def at_once(context):
+    done, lines = run(context, {}, python=WAITING)
+    assert done.returncode == 0 and lines[-1] == "3 passed, 0 failed"
+    assert lines[-2].endswith("planted/alone")

@@ -47,6 +47,7 @@ class Case:
     function: Callable
     soak: bool  # only in the long run
     root: bool  # needs root
+    waits: bool  # most of its time: another such runs beside it
     timeout: float  # seconds; of the short run
     soak_timeout: float  # of the long run
 
@@ -54,17 +55,19 @@ class Case:
 REGISTERED: list[Case] = []
 
 
-def case(name, *, soak=False, root=True, timeout=120.0, soak_timeout=3600.0):
+def case(name, *, soak=False, root=True, waits=False, timeout=120.0, soak_timeout=3600.0):
     """Register a function of one argument, the context, as the test "area/a sentence".
 
-    soak: run by `make soak` only. root=False: the case needs no root. On a timeout the case's
+    soak: run by `make soak` only. root=False: the case needs no root. waits=True: it waits for most
+    of its time, asks nothing of how fast the machine is, and touches nothing that is the whole
+    machine's; another such case runs beside it. On a timeout the case's
     process gets SIGTERM, which raises SystemExit in it, so `finally` and `with` clean up.
     """
 
     def register(function):
         if any(known.name == name for known in REGISTERED):
             sys.exit(f"two test cases are named '{name}'; rename one")
-        REGISTERED.append(Case(name, function, soak, root, timeout, soak_timeout))
+        REGISTERED.append(Case(name, function, soak, root, waits, timeout, soak_timeout))
         return function
 
     return register

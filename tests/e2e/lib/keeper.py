@@ -256,16 +256,17 @@ class Churn:
                 "remove": draining}[verb]
 
     def choose(self):
-        """Each verb in its turn, in a random order, to a random backend that it fits."""
+        """In a random order, what was done least first, as far as there is a backend it fits."""
         while True:
-            if not self.deck:
-                self.deck = [(pool, verb) for pool in self.pools for verb in self.VERBS]
-                self.random.shuffle(self.deck)
-            pool, verb = self.deck.pop()
-            backends = pool.backends()
-            names = self.candidates(verb, backends, pool)
-            if names:
-                return pool, verb, self.random.choice(names), backends
+            for number, (pool, verb) in enumerate(self.deck):
+                backends = pool.backends()
+                names = self.candidates(verb, backends, pool)
+                if names:
+                    del self.deck[number]
+                    return pool, verb, self.random.choice(names), backends
+            self.deck = [(pool, verb) for pool in self.pools for verb in self.VERBS]
+            self.random.shuffle(self.deck)
+            self.deck.sort(key=lambda entry: self.done[entry[0].name][entry[1]])
 
     def act(self, pool, verb, name, backends):
         """Do it; a function that says whether a pool's backends show it."""
