@@ -94,10 +94,13 @@ static __always_inline __u32 unknown_pick(const struct unknown *flow)
 		if (id != BACKEND_NONE)
 			return id | PICK_NEW_FLOW;
 		id = unknown_pick_by_slot(flow);
-		return opens && id != BACKEND_NONE ? id | PICK_NEW_FLOW : id;
+		/* Also where there is no backend: a pool of none begins with that. */
+		return opens ? id | PICK_NEW_FLOW : id;
 	}
 	id = unknown_pick_by_slot(flow);
-	if (id == BACKEND_NONE || signals_close(flow->signals))
+	if (id == BACKEND_NONE)
+		return tcp || flow->service->quic ? id : id | PICK_NEW_FLOW;
+	if (signals_close(flow->signals))
 		return id;
 	if (flow_insert(flow->hash, flow->service_id, id, flow->now) != BACKEND_NONE && !tcp)
 		id |= PICK_NEW_FLOW;
@@ -105,7 +108,7 @@ static __always_inline __u32 unknown_pick(const struct unknown *flow)
 }
 
 /*
- * pick_unknown - the backend of an unknown flow, and PICK_NEW_FLOW; or BACKEND_NONE. Out of line,
+ * pick_unknown - the backend of an unknown flow, or BACKEND_NONE; and PICK_NEW_FLOW. Out of line,
  * as established flows never come here; global, so that the verifier looks at it only once.
  */
 noinline __u32 pick_unknown(__u64 hash, __u32 service_id, __u32 slot_tag, __u32 signals, __u32 now)
@@ -201,7 +204,6 @@ static __always_inline enum verdict backend_pick(const struct packet *packet, st
 	route->backend = backend_by_id(route->backend_id);
 	if (route->backend)
 		return VERDICT_NONE;
-	route->new_flow = 0;
 	return service->empty == EMPTY_PASS ? VERDICT_PASS_EMPTY_POOL : VERDICT_DROP_EMPTY_POOL;
 }
 

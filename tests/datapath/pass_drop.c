@@ -175,6 +175,26 @@ CASE(empty_pool_gets_the_configured_answer,
 	assert_passed(lab, &frame, VERDICT_PASS_EMPTY_POOL);
 }
 
+CASE(empty_pool_counts_who_knocks,
+     "conformance/counters: what would open a flow is counted as one where there is no backend")
+{
+	const struct spec old = {.from = CLIENT4, .to = VIP4, .port = 80};
+	const struct spec knock = {.from = CLIENT4, .to = VIP4, .port = 80, .flags = FLAG_SYN};
+	struct lab *lab = *state;
+	struct frame frame;
+
+	services(lab);
+	lab_slots(lab, 1, SLUICE_NO_BACKEND, SLUICE_NO_BACKEND);
+	frame_build(&frame, &old);
+	assert_dropped(lab, &frame, VERDICT_DROP_EMPTY_POOL);
+	assert_int_equal(lab_service_count(lab, 1).new_flows, 0);
+	frame_build(&frame, &knock);
+	assert_dropped(lab, &frame, VERDICT_DROP_EMPTY_POOL);
+	assert_dropped(lab, &frame, VERDICT_DROP_EMPTY_POOL);
+	assert_int_equal(lab_service_count(lab, 1).new_flows, 2);
+	assert_int_equal(lab_service_count(lab, 1).packets, 3);
+}
+
 CASE(removed_backend_never_gets_a_packet,
      "conformance/drop: a dead or removed backend never gets a packet")
 {

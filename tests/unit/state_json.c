@@ -8,6 +8,8 @@
 static struct state *state_full(void)
 {
 	struct state *state = state_new(&limits_small);
+	json_t *options = json_pack("{ss}", "bridge", "br0");
+	struct provider *provider = provider_new("/usr/lib/p", "me", options, 5000);
 	struct ip address = ip_make("2001:db8::9");
 	struct web web;
 
@@ -24,6 +26,9 @@ static struct state *state_full(void)
 	pool_edit(state, "dns")->numbers[0] = NUMBER_PURGED;
 	assert_int_equal(state_backend_remove(state, "dns", "d2", NULL), 0);
 	assert_int_equal(state_backend_intend(state, "web", "web-sluice-1", NULL), 0);
+	assert_int_equal(state_backend_provider(state, "web", "web-sluice-1", provider, NULL), 0);
+	provider_put(provider);
+	json_decref(options);
 	assert_int_equal(state_backend_created(state, "web", "web-sluice-1", &address, 8, NULL), 0);
 	assert_int_equal(state_backend_drain(state, "web", "web-sluice-1", 1790000000000, NULL), 0);
 	assert_int_equal(state_backend_intend(state, "web", "web-sluice-2", NULL), 0);
@@ -49,6 +54,8 @@ static void json_round_trip(void **context)
 	assert_int_equal(state_pool(copy, "dns")->numbers[0], NUMBER_PURGED);
 	assert_int_equal(state_pool(copy, "dns")->numbers[1], NUMBER_RETIRED);
 	assert_string_equal(backend_of(copy, "web", "web-sluice-2")->note, "no \"quota\"");
+	assert_string_equal(backend_of(copy, "web", "web-sluice-1")->provider->owner, "me");
+	assert_int_equal(backend_of(copy, "web", "web-sluice-1")->provider->delay_ms, 5000);
 	state_free(state);
 	state = state_clone(copy);
 	state_free(copy);

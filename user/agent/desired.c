@@ -9,8 +9,7 @@
 static void orphan_clear(struct orphan *orphan)
 {
 	free(orphan->name);
-	free(orphan->provisioner);
-	json_decref(orphan->options);
+	provider_put(orphan->provider);
 }
 
 struct desired *desired_new(const struct limits_config *limits)
@@ -40,13 +39,12 @@ void desired_free(struct desired *desired)
 	free(desired);
 }
 
-static int orphan_append(struct desired *desired, const char *name, const char *provisioner,
-			 const json_t *options, uint64_t call_timeout_ms)
+int desired_orphan_add(struct desired *desired, const char *name, struct provider *provider,
+		       uint64_t call_timeout_ms)
 {
 	struct orphan orphan = {
 		.name = strdup(name),
-		.provisioner = strdup(provisioner),
-		.options = options ? json_deep_copy(options) : json_object(),
+		.provider = provider_hold(provider),
 		.call_timeout_ms = call_timeout_ms,
 	};
 	struct orphan *orphans =
@@ -54,19 +52,12 @@ static int orphan_append(struct desired *desired, const char *name, const char *
 
 	if (orphans)
 		desired->orphans = orphans;
-	if (!orphans || !orphan.name || !orphan.provisioner || !orphan.options) {
+	if (!orphans || !orphan.name || !orphan.provider) {
 		orphan_clear(&orphan);
 		return -ENOMEM;
 	}
 	orphans[desired->orphan_count++] = orphan;
 	return 0;
-}
-
-int desired_orphan_add(struct desired *desired, const char *name,
-		       const struct autoscale_config *config)
-{
-	return orphan_append(desired, name, config->provisioner, config->options,
-			     config->call_timeout_ms);
 }
 
 void desired_orphan_remove(struct desired *desired, const char *name)
@@ -93,8 +84,7 @@ struct desired *desired_clone(const struct desired *desired)
 	for (size_t i = 0; i < desired->orphan_count; i++) {
 		const struct orphan *from = &desired->orphans[i];
 
-		if (orphan_append(clone, from->name, from->provisioner, from->options,
-				  from->call_timeout_ms))
+		if (desired_orphan_add(clone, from->name, from->provider, from->call_timeout_ms))
 			goto failed;
 	}
 	return clone;
@@ -102,6 +92,21 @@ struct desired *desired_clone(const struct desired *desired)
 failed:
 	desired_free(clone);
 	return NULL;
+}
+
+/* One that an earlier version intended has no provider of its own: it is the config's. */
+static int backend_orphan(struct desired *desired, const struct pool_backend *backend,
+			  const struct autoscale_config *config)
+{
+	struct provider *provider =
+		backend->provider ? provider_hold(backend->provider)
+				  : provider_new(config->provisioner, NULL, config->options, 0);
+	int err = provider ? desired_orphan_add(desired, backend->name, provider,
+						config->call_timeout_ms)
+			   : -ENOMEM;
+
+	provider_put(provider);
+	return err;
 }
 
 /* The created backends of one pool of the old state whose scaling has gone. */
@@ -118,7 +123,7 @@ static int pool_orphans(struct desired *desired, const struct pool *old_pool)
 
 		if (backend->origin != ORIGIN_AUTOSCALE)
 			continue;
-		err = desired_orphan_add(desired, backend->name, old_pool->service->autoscale);
+		err = backend_orphan(desired, backend, old_pool->service->autoscale);
 		if (!err && pool && pool_backend(pool, backend->name))
 			err = state_backend_remove(desired->state, service, backend->name, NULL);
 		if (err)
@@ -146,15 +151,17 @@ json_t *desired_orphans_to_json(const struct desired *desired)
 
 	for (size_t i = 0; list && i < desired->orphan_count; i++) {
 		const struct orphan *orphan = &desired->orphans[i];
+		json_t *object = provider_to_json(orphan->provider);
 
-		if (json_array_append_new(list,
-					  json_pack("{ss,ss,sO,sI}", "name", orphan->name,
-						    "provisioner", orphan->provisioner, "options",
-						    orphan->options, "call_timeout_ms",
-						    (json_int_t)orphan->call_timeout_ms))) {
+		if (!object || json_object_set_new(object, "name", json_string(orphan->name)) ||
+		    json_object_set_new(object, "call_timeout_ms",
+					json_integer((json_int_t)orphan->call_timeout_ms)) ||
+		    json_array_append(list, object)) {
+			json_decref(object);
 			json_decref(list);
 			return NULL;
 		}
+		json_decref(object);
 	}
 	return list;
 }
@@ -177,13 +184,14 @@ json_t *desired_to_json(const struct desired *desired)
 static int orphan_from_json(struct desired *desired, json_t *object)
 {
 	const char *name = json_string_value(json_object_get(object, "name"));
-	const char *provisioner = json_string_value(json_object_get(object, "provisioner"));
 	json_int_t timeout_ms = json_integer_value(json_object_get(object, "call_timeout_ms"));
+	struct provider *provider = provider_from_json(object);
+	int err = -EINVAL;
 
-	if (!name || !provisioner || timeout_ms <= 0)
-		return -EINVAL;
-	return orphan_append(desired, name, provisioner, json_object_get(object, "options"),
-			     (uint64_t)timeout_ms);
+	if (name && provider && timeout_ms > 0)
+		err = desired_orphan_add(desired, name, provider, (uint64_t)timeout_ms);
+	provider_put(provider);
+	return err;
 }
 
 static int desired_read(struct desired *desired, const json_t *object, struct error *error)

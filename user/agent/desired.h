@@ -17,8 +17,7 @@
 /* A backend that sluice created, whose service or autoscaling is gone: to be deleted by name. */
 struct orphan {
 	char *name;
-	char *provisioner;
-	json_t *options;
+	struct provider *provider;
 	uint64_t call_timeout_ms;
 };
 
@@ -34,9 +33,12 @@ struct desired *desired_new(const struct limits_config *limits);
 struct desired *desired_clone(const struct desired *desired);
 void desired_free(struct desired *desired);
 
-/* desired_orphan_add - remember to delete an object by name. Returns 0 or -ENOMEM. */
-int desired_orphan_add(struct desired *desired, const char *name,
-		       const struct autoscale_config *config);
+/*
+ * desired_orphan_add - remember to delete an object by name; one user of the provider more. Returns
+ * 0 or -ENOMEM.
+ */
+int desired_orphan_add(struct desired *desired, const char *name, struct provider *provider,
+		       uint64_t call_timeout_ms);
 void desired_orphan_remove(struct desired *desired, const char *name);
 
 /*

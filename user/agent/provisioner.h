@@ -7,20 +7,7 @@
 #include <stdint.h>
 
 #include "agent/child.h"
-
-enum provisioner_outcome {
-	PROVISIONER_DONE = 0,
-	PROVISIONER_RETRY,      /* exit status 10: a passing trouble */
-	PROVISIONER_QUOTA,      /* 11 */
-	PROVISIONER_BAD_CONFIG, /* 12 */
-	PROVISIONER_CONFLICT,   /* 14: the name is there with another spec */
-	PROVISIONER_GOING_ON,   /* 15: ask again with the same name */
-	PROVISIONER_FAILED,     /* any other status, or a signal */
-	PROVISIONER_TIMEOUT,    /* killed by us */
-	PROVISIONER_RUBBISH,    /* status 0, but no JSON object */
-	PROVISIONER_MISSING,    /* could not be started */
-	PROVISIONER_OUTCOMES,
-};
+#include "model/provision.h"
 
 /* The words of the outcomes: a label of metrics. */
 extern const char *const provisioner_outcome_names[];

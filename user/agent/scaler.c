@@ -28,14 +28,6 @@ struct scaled *scaled_find(const struct scaler *scaler, const char *service)
 	return scaled;
 }
 
-void scaled_problem(struct scaled *scaled, enum scaler_verb verb, const char *message)
-{
-	if (!scaled || (!*message && scaled->problem_verb != verb))
-		return;
-	snprintf(scaled->facts.problem, sizeof(scaled->facts.problem), "%s", message);
-	scaled->problem_verb = verb;
-}
-
 const struct scaler_facts *scaler_facts(const struct scaler *scaler, const char *service)
 {
 	const struct scaled *scaled = scaler ? scaled_find(scaler, service) : NULL;
@@ -137,13 +129,28 @@ static int edit_intend(struct desired *draft, void *context, struct error *error
 	const struct pool *pool = state_pool(draft->state, change->service);
 	uint32_t sequence = pool ? pool->sequence : 0;
 	char name[NAME_ROOM];
+	int err;
 
 	if (!pool)
 		return error_set(error, -ENOENT, "service %s: is gone", change->service);
 	do {
-		snprintf(name, sizeof(name), "%s-%s-%u", change->service, change->name, ++sequence);
+		if (provision_name(name, sizeof(name), change->service, change->name, &sequence,
+				   clock_wall_ms()))
+			return error_set(error, -EINVAL,
+					 "backend %s: is longer than %d letters; give the service "
+					 "or agent.owner a shorter name",
+					 name, NAME_MAX_LENGTH);
 	} while (orphan_named(draft, name) || pool_backend(pool, name));
-	return state_backend_intend(draft->state, change->service, name, error);
+	err = state_backend_intend(draft->state, change->service, name, error);
+	return err ? err
+		   : state_backend_provider(draft->state, change->service, name, change->provider,
+					    error);
+}
+
+struct provider *scaled_provider(const struct scaled *scaled, const struct autoscale_config *config)
+{
+	return provider_new(config->provisioner, scaled->scaler->agent->config->owner,
+			    config->options, scaled->facts.abilities.consistency_delay_ms);
 }
 
 static const struct pool *pool_now(const struct scaled *scaled)
@@ -214,6 +221,7 @@ static int action_take(struct scaled *scaled, enum scaler_action action, uint64_
 
 	if (action == SCALER_CREATE) {
 		name = strdup(scaler->agent->config->owner);
+		change.provider = scaled_provider(scaled, pool->service->autoscale);
 	} else {
 		backend = action == SCALER_UNDRAIN ? undrain_choose(pool)
 			  : action == SCALER_WAKE  ? standby_choose(pool, &standby)
@@ -224,8 +232,10 @@ static int action_take(struct scaled *scaled, enum scaler_action action, uint64_
 		edit = action == SCALER_DRAIN ? edit_drain : edit_undrain;
 		change.deadline_ms = clock_wall_ms() + drain_ms;
 	}
-	if (!name)
+	if (!name || (action == SCALER_CREATE && !change.provider)) {
+		free(name);
 		return -ENOMEM;
+	}
 	change.name = name;
 	cause = cause_make(CAUSE_AUTOSCALER, "%s%s%s: %s", scaler_action_names[action],
 			   backend ? " " : "", backend ? name : "", scaled->facts.output.text);
@@ -235,6 +245,7 @@ static int action_take(struct scaled *scaled, enum scaler_action action, uint64_
 		log_info("service %s: %s%s%s: %s", scaled->service, scaler_action_names[action],
 			 backend ? " " : "", backend ? name : "", scaled->facts.output.text);
 	}
+	provider_put(change.provider);
 	free(name);
 	return err;
 }
@@ -396,7 +407,7 @@ static void scaler_tick(uv_timer_t *timer)
 			scaled_step(scaled, pool_now(scaled), now_ms);
 	}
 	scaled_drop_unwanted(scaler);
-	jobs_run(scaler, now_ms);
+	jobs_run(scaler);
 }
 
 int scaler_start(struct agent *agent, struct scaler **ret_scaler, struct error *error)
@@ -406,6 +417,7 @@ int scaler_start(struct agent *agent, struct scaler **ret_scaler, struct error *
 	if (!scaler)
 		return error_set(error, -ENOMEM, "scaler: out of memory");
 	scaler->agent = agent;
+	scaler->started_ms = clock_monotonic_ms();
 	uv_timer_init(agent->loop, &scaler->timer);
 	scaler->timer.data = scaler;
 	uv_timer_start(&scaler->timer, scaler_tick, 0, READ_MS);

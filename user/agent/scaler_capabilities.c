@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/scaler_private.h"
+#include "base/index.h"
 #include "base/log.h"
 #include "model/answer.h"
 
@@ -24,22 +25,22 @@ bool scaled_may_list(const struct scaled *scaled)
 	return scaled->facts.abilities.known && scaled->facts.abilities.verbs[PROVISIONER_LIST];
 }
 
-static void trouble(struct scaled *scaled, const char *message)
+static void trouble(struct scaled *scaled, enum provisioner_outcome outcome, const char *message)
 {
 	struct provisioner_abilities *able = &scaled->facts.abilities;
 
-	log_warning("service %s: %s", scaled->service, message);
-	agent_event(scaled->scaler->agent, CAUSE_AUTOSCALER, "provisioner", scaled->service, "%s",
-		    message);
+	scaled_trouble(scaled, SCALER_VERB_CAPABILITIES, outcome, message);
+	scaled_problem(scaled, SCALER_VERB_CAPABILITIES, ""); /* it is said by able->trouble */
 	snprintf(able->trouble, sizeof(able->trouble), "%s", message);
 }
 
-static void ask_failed(struct scaled *scaled, const char *message)
+static void ask_failed(struct scaled *scaled, enum provisioner_outcome outcome, const char *message)
 {
-	uint64_t delay_ms = autoscale_backoff_ms(++scaled->ask.failures);
+	uint64_t delay_ms =
+		provision_backoff_ms(++scaled->ask.failures, index_hash_text(scaled->service));
 
 	scaled->ask.at_ms = clock_monotonic_ms() + delay_ms;
-	trouble(scaled, message);
+	trouble(scaled, outcome, message);
 }
 
 /* Returns what is wrong with the answer, or NULL. */
@@ -70,7 +71,7 @@ static void missing_tell(struct scaled *scaled)
 		 "provisioner %.256s: its capabilities lack %s; nothing is created by it; "
 		 "configure one that has all of create, delete, list",
 		 scaled->ask.provisioner, missing);
-	trouble(scaled, message);
+	trouble(scaled, PROVISIONER_BAD_CONFIG, message);
 }
 
 static void ask_done(void *context, const struct provisioner_result *result)
@@ -83,7 +84,7 @@ static void ask_done(void *context, const struct provisioner_result *result)
 	scaled->ask.call = NULL;
 	scaled->facts.calls[SCALER_VERB_CAPABILITIES][result->outcome]++;
 	if (result->outcome != PROVISIONER_DONE) {
-		ask_failed(scaled, result->message);
+		ask_failed(scaled, result->outcome, result->message);
 		return;
 	}
 	wrong = answer_read(result->answer, &able);
@@ -91,10 +92,11 @@ static void ask_done(void *context, const struct provisioner_result *result)
 		snprintf(message, sizeof(message),
 			 "provisioner %.256s: its answer to capabilities: %s; see the contract",
 			 scaled->ask.provisioner, wrong);
-		ask_failed(scaled, message);
+		ask_failed(scaled, PROVISIONER_RUBBISH, message);
 		return;
 	}
 	scaled->facts.abilities = able;
+	scaled_trouble(scaled, SCALER_VERB_CAPABILITIES, PROVISIONER_DONE, "");
 	missing_tell(scaled);
 }
 

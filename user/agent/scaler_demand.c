@@ -59,18 +59,22 @@ void demand_read(struct scaled *scaled, const struct pool *pool)
 	}
 }
 
-/* Packets that came to a pool without backends are counted for its service alone. */
-static bool knocked(struct scaled *scaled, const struct pool *pool)
+/*
+ * Whether somebody wants to open a flow while nothing takes new ones: the service counts that, also
+ * where no backend is there. Flows that go on, on backends that drain, are no reason. What came
+ * before the last backend began to drain was for that one.
+ */
+static bool knocked(struct scaled *scaled, const struct pool *pool, bool idle)
 {
 	const struct agent *agent = scaled->scaler->agent;
 	struct counter counter;
-	uint64_t before = scaled->service_packets;
-	bool known = scaled->service_known;
+	uint64_t before = scaled->service_flows;
+	bool was_idle = scaled->service_idle;
 
 	dataplane_service_counter(agent->dataplane, pool->id, &counter);
-	scaled->service_packets = counter.packets;
-	scaled->service_known = true;
-	return known && counter.packets > before;
+	scaled->service_flows = counter.new_flows;
+	scaled->service_idle = idle;
+	return idle && was_idle && counter.new_flows > before;
 }
 
 static void input_count(struct autoscale_input *input, const struct pool *pool)
@@ -107,7 +111,6 @@ void input_make(struct scaled *scaled, const struct pool *pool, uint64_t now_ms)
 {
 	struct autoscale_input *input = &scaled->facts.input;
 	uint64_t elapsed_ms = now_ms - scaled->sum_since_ms;
-	bool knocks = knocked(scaled, pool);
 
 	*input = (struct autoscale_input){
 		.now_ms = now_ms,
@@ -129,7 +132,7 @@ void input_make(struct scaled *scaled, const struct pool *pool, uint64_t now_ms)
 		sweeper_passes(scaled->scaler->agent->sweeper) > 0;
 	input->signals[SIGNAL_LIVE_FLOWS].value = live_flows(scaled->scaler->agent, pool);
 	input_count(input, pool);
-	input->knocked = knocks && !input->active;
+	input->knocked = knocked(scaled, pool, !input->active);
 	scaled->sum_broken = false;
 	scaled->sum_since_ms = now_ms;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the files of the scaler share: what is read (scaler_demand.c), the decisions (scaler.c), the
- * calls (scaler_jobs.c), and what a provisioner can do (scaler_capabilities.c).
+ * calls (scaler_jobs.c), objects that nobody knows (scaler_list.c), what a provisioner can do
+ * (scaler_capabilities.c), and what goes wrong with it (scaler_trouble.c).
  */
 #ifndef AGENT_SCALER_PRIVATE_H
 #define AGENT_SCALER_PRIVATE_H
 
 #include "agent/scaler.h"
+#include "model/provision.h"
 
 /* Signals that counters give; they are the first ones. */
 #define SCALED_RATES (SIGNAL_BYTES + 1)
@@ -31,29 +33,34 @@ struct ask {
 	uint64_t at_ms; /* not before */
 };
 
+/* What goes wrong: said when it begins and when it is over. */
+struct trouble {
+	uint32_t count; /* failures in a row; 0 = all is well */
+	enum provisioner_outcome outcome;
+};
+
 struct scaled {
 	struct scaled *next;
 	char *service;
 	bool wanted;
 	struct scaler_facts facts;
 	enum scaler_verb problem_verb; /* whose success ends facts.problem */
+	struct trouble troubles[SCALER_VERBS];
 	struct autoscale_memory memory;
 	struct sample *samples;
 	uint32_t sample_count;
 	double sums[SCALED_RATES]; /* since sum_since_ms */
 	bool sum_broken;           /* a counter ran backwards */
 	uint64_t sum_since_ms;
-	uint64_t service_packets;
-	bool service_known; /* service_packets is a reading */
+	uint64_t service_flows; /* new ones, of the service's counter */
+	bool service_idle;      /* nothing took new flows at that reading */
 	uint32_t failed_in_a_row;
 	uint64_t last_failure_ms;
 	bool quota;            /* the last failure: there is no more to be had */
 	uint64_t provision_ms; /* that creations take, lately; 0 = not known yet */
 	struct ask ask;
 	struct provisioner_call *list;
-	bool listed;
-	uint32_t list_failures;
-	uint64_t list_at_ms;
+	struct provision_list listing;
 	struct scaler *scaler;
 };
 
@@ -62,15 +69,13 @@ struct job {
 	struct job *next;
 	struct scaler *scaler;
 	bool wanted;
-	char *service; /* NULL: an orphan */
+	char *service; /* NULL: it was an orphan from the beginning */
 	char *name;
-	enum scaler_verb verb;
+	struct provision provision;
 	struct provisioner_call *call;
-	uint64_t retry_at_ms;
-	uint32_t failures;
+	struct trouble trouble; /* with its deletion */
 	uint64_t begun_ms;
-	bool created; /* it can serve; its next hop is waited for */
-	uint64_t created_at_ms;
+	uint64_t created_at_ms; /* it can serve; its next hop is waited for since then */
 	struct ip address;
 	uint16_t port;
 	char note[512];
@@ -80,6 +85,7 @@ struct scaler {
 	struct agent *agent;
 	uv_timer_t timer;
 	uint32_t tick;
+	uint64_t started_ms;
 	struct scaled *scaled;
 	struct job *jobs;
 };
@@ -96,6 +102,7 @@ struct backend_change {
 	struct ip address;
 	uint16_t port;
 	const char *note;
+	struct provider *provider;
 	struct nexthops *nexthops;
 };
 int scaler_change(struct scaler *scaler, const struct change_cause *cause, agent_edit_fn edit,
@@ -106,7 +113,7 @@ void demand_read(struct scaled *scaled, const struct pool *pool);
 void input_make(struct scaled *scaled, const struct pool *pool, uint64_t now_ms);
 
 /* jobs_run - start, retry and drop calls so that every object becomes as wanted. */
-void jobs_run(struct scaler *scaler, uint64_t now_ms);
+void jobs_run(struct scaler *scaler);
 void jobs_stop(struct scaler *scaler);
 
 /* capabilities_run - ask the pool's provisioner what it can do, unless that is known. */
@@ -117,7 +124,24 @@ void ask_clear(struct ask *ask);
 bool scaled_may_create(const struct scaled *scaled);
 bool scaled_may_list(const struct scaled *scaled);
 
-/* list_run - find objects of this owner and service that nobody knows, once after the start. */
+/* list_run - find objects of this owner and service that nobody knows, when that is due. */
 void list_run(struct scaled *scaled, const struct pool *pool, uint64_t now_ms);
+
+/* scaled_provider - by whom the config has objects made now: a new one, or NULL without memory. */
+struct provider *scaled_provider(const struct scaled *scaled,
+				 const struct autoscale_config *config);
+
+/*
+ * scaled_trouble, job_trouble - how a call of this verb ended; PROVISIONER_DONE: trouble is over.
+ * Logged and an event when it begins, changes or ends.
+ */
+void scaled_trouble(struct scaled *scaled, enum scaler_verb verb, enum provisioner_outcome outcome,
+		    const char *message);
+void job_trouble(struct job *job, enum scaler_verb verb, enum provisioner_outcome outcome,
+		 const char *message);
+
+/* scaled_failed, scaled_created - a creation failed, or worked. scaled may be NULL. */
+void scaled_failed(struct scaled *scaled, bool quota);
+void scaled_created(struct scaled *scaled, uint64_t took_ms);
 
 #endif

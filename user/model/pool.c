@@ -10,6 +10,7 @@ void pool_backend_clear(struct pool_backend *backend)
 {
 	free(backend->name);
 	free(backend->note);
+	provider_put(backend->provider);
 }
 
 void pool_put(struct pool *pool)
@@ -49,6 +50,7 @@ static int backend_clone(struct pool_backend *clone, const struct pool_backend *
 	*clone = *backend;
 	clone->name = strdup(backend->name);
 	clone->note = backend->note ? strdup(backend->note) : NULL;
+	provider_hold(clone->provider);
 	return clone->name && (clone->note || !backend->note) ? 0 : -ENOMEM;
 }
 

@@ -17,6 +17,7 @@
 #include "base/index.h"
 #include "model/config.h"
 #include "model/health.h"
+#include "model/provider.h"
 
 /*
  * intent -> provisioning -> warming -> active <-> draining -> deleting -> gone; or draining ->
@@ -72,7 +73,8 @@ struct pool_backend {
 	uint64_t deadline_ms; /* LIFE_DRAINING: its end, ms since 1970 by wall clock; 0 = never */
 	uint32_t number;      /* the service's own number; NO_NUMBER unless backend_alive() */
 	char *note;           /* why it failed, or NULL */
-	bool maint;           /* a person took it out: no packets, whatever its health */
+	struct provider *provider; /* ORIGIN_AUTOSCALE: by whom; NULL: by whom the config says */
+	bool maint;                /* a person took it out: no packets, whatever its health */
 	struct backend_health health;
 	bool dead; /* by its health and that of its pool; see state_health_settle */
 };
@@ -198,6 +200,9 @@ int state_backend_weight(struct state *state, const char *service, const char *n
 /* The autoscaler's own: an intent without address, then its outcome. */
 int state_backend_intend(struct state *state, const char *service, const char *name,
 			 struct error *error);
+/* state_backend_provider - of what is intended; one user more. */
+int state_backend_provider(struct state *state, const char *service, const char *name,
+			   struct provider *provider, struct error *error);
 int state_backend_created(struct state *state, const char *service, const char *name,
 			  const struct ip *address, uint16_t port, struct error *error);
 int state_backend_fail(struct state *state, const char *service, const char *name, const char *note,

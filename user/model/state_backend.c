@@ -338,6 +338,20 @@ int state_backend_intend(struct state *state, const char *service, const char *n
 	return 0;
 }
 
+int state_backend_provider(struct state *state, const char *service, const char *name,
+			   struct provider *provider, struct error *error)
+{
+	struct pool_backend *backend;
+	struct pool *pool;
+	int code = backend_find(state, service, name, &pool, &backend, error);
+
+	if (code)
+		return code;
+	provider_put(backend->provider);
+	backend->provider = provider_hold(provider);
+	return 0;
+}
+
 int state_backend_created(struct state *state, const char *service, const char *name,
 			  const struct ip *address, uint16_t port, struct error *error)
 {

@@ -38,6 +38,8 @@ static json_t *backend_to_json(const struct pool_backend *backend)
 		json_object_set_new(object, "number", json_integer(backend->number));
 	if (backend->note)
 		json_object_set_new(object, "note", json_string(backend->note));
+	if (backend->provider)
+		json_object_set_new(object, "provider", provider_to_json(backend->provider));
 	return object;
 }
 
@@ -221,6 +223,18 @@ static void read_health(struct reader *reader, const json_t *object, struct pool
 	};
 }
 
+/* Absent in what an earlier version saved. */
+static void read_provider(struct reader *reader, const json_t *object, struct pool_backend *backend)
+{
+	const json_t *provider = json_object_get(object, "provider");
+
+	if (!provider)
+		return;
+	backend->provider = provider_from_json(provider);
+	if (!backend->provider)
+		reader_fail(reader, "provider", "is not one");
+}
+
 static void read_backend(struct reader *reader, const json_t *object, struct pool *pool)
 {
 	const char *note = json_string_value(json_object_get(object, "note"));
@@ -253,6 +267,7 @@ static void read_backend(struct reader *reader, const json_t *object, struct poo
 	backend->origin = read_word(reader, object, "origin", origin_names);
 	backend->deadline_ms = read_number(reader, object, "deadline_ms", INT64_MAX, 0);
 	read_health(reader, object, backend);
+	read_provider(reader, object, backend);
 }
 
 static void read_numbers(struct reader *reader, const json_t *object, const char *key,
