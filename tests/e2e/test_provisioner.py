@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The reference provisioner tools/provisioners/netns by itself, as docs/API.md says."""
+"""The reference provisioner tools/provisioners/netns by itself, as docs/PROVISIONERS.md says."""
 
 import concurrent.futures
 import json

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Calls of provisioners: one verb, a JSON object in, one out; docs/API.md has the contract. */
+/* Calls of provisioners: one verb, a JSON object in, one out; docs/PROVISIONERS.md has the contract. */
 #ifndef AGENT_PROVISIONER_H
 #define AGENT_PROVISIONER_H
 

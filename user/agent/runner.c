@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The runner: starts executables for the agent. The only place that makes processes. */
+/* The runner: starts executables for the agent. */
 #include "agent/runner.h"
 
 #include <errno.h>
@@ -17,10 +17,11 @@
 #include <unistd.h>
 
 #include "agent/runner_trust.h"
+#include "base/process.h"
 
 #define CHILDREN_MAX 1024
 #define TEXTS_MAX    512
-#define STDIO        3
+#define STDIO        PROCESS_STDIO
 
 extern char **environ;
 
@@ -54,30 +55,6 @@ static void report(const struct runner_state *state, uint32_t id, enum runner_re
 	/* If the agent has gone there is nobody to tell; the next read says so. */
 	while (send(state->fd, &message, sizeof(message), MSG_NOSIGNAL) < 0 && errno == EINTR)
 		;
-}
-
-/* ------------------------------------------------------------------ in the child */
-
-/* Between fork and exec. A failure is told by a pipe that a successful exec closes. */
-static _Noreturn void child_become(const struct start *start, int trouble)
-{
-	sigset_t none;
-	int code;
-
-	setpgid(0, 0);
-	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (int i = 0; i < STDIO; i++) {
-		if (dup2(start->stdio[i], i) < 0)
-			goto failed;
-	}
-	execve(start->path, start->arguments, start->environment);
-failed:
-	code = errno;
-	code = (int)write(trouble, &code, sizeof(code));
-	_exit(127);
 }
 
 /* ------------------------------------------------------------------ requests */
@@ -134,35 +111,11 @@ static int lists_make(struct start *start, const struct runner_request *request)
 	return 0;
 }
 
-/* Returns its process id, or -errno. */
-static pid_t child_fork(const struct start *start)
-{
-	int trouble[2], code = 0;
-	pid_t pid;
-
-	if (pipe2(trouble, O_CLOEXEC))
-		return -errno;
-	pid = _Fork(); /* libuv would reopen descriptors of its own, by their old numbers */
-	if (!pid)
-		child_become(start, trouble[1]);
-	close(trouble[1]);
-	if (pid < 0) {
-		code = errno;
-	} else {
-		setpgid(pid, pid); /* whichever of the two comes first */
-		if (read(trouble[0], &code, sizeof(code)) != sizeof(code))
-			code = 0;
-		if (code)
-			waitpid(pid, NULL, 0);
-	}
-	close(trouble[0]);
-	return code ? -code : pid;
-}
-
 static int start_run(struct runner_state *state, const struct runner_request *request,
 		     struct start *start, size_t length)
 {
 	char *texts = state->message + sizeof(*request);
+	struct process_start process;
 	pid_t pid;
 	int err;
 
@@ -178,7 +131,11 @@ static int start_run(struct runner_state *state, const struct runner_request *re
 		err = lists_make(start, request);
 	if (err)
 		return err;
-	pid = child_fork(start);
+	process = (struct process_start){.path = start->path,
+					 .arguments = start->arguments,
+					 .environment = start->environment};
+	memcpy(process.stdio, start->stdio, sizeof(process.stdio));
+	pid = process_start(&process);
 	if (pid < 0)
 		return pid;
 	state->runs[state->run_count++] = (struct run){.id = request->id, .pid = pid};
@@ -327,7 +284,7 @@ int runner_start(char *const *folders, struct runner *ret_runner, struct error *
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		return error_set(error, -errno, "runner: no socketpair: %s", strerror(errno));
-	pid = _Fork();
+	pid = process_fork();
 	if (pid < 0) {
 		close(ends[0]);
 		close(ends[1]);

@@ -14,10 +14,10 @@
 #define VERBS_MAX 64
 
 const struct verb *const all_verbs[] = {
-	status_verbs,     interface_verbs, service_verbs, backend_verbs, backend_show_verbs,
-	health_verbs,     plan_verbs,      diff_verbs,    config_verbs,  scale_verbs,
-	flows_verbs,      guard_verbs,     decap_verbs,   doctor_verbs,  events_verbs,
-	completion_verbs, help_verbs,      NULL,
+	status_verbs,    interface_verbs,  service_verbs, backend_verbs, backend_show_verbs,
+	health_verbs,    plan_verbs,       diff_verbs,    config_verbs,  scale_verbs,
+	flows_verbs,     guard_verbs,      decap_verbs,   doctor_verbs,  events_verbs,
+	provision_verbs, completion_verbs, help_verbs,    NULL,
 };
 
 /* Call with each verb of the tables in their order. */

@@ -98,7 +98,7 @@ int call_common(struct call *call, int count, char **words, int *at, struct erro
 extern const struct verb status_verbs[], interface_verbs[], service_verbs[], backend_verbs[],
 	backend_show_verbs[], plan_verbs[], diff_verbs[], config_verbs[], scale_verbs[],
 	flows_verbs[], guard_verbs[], decap_verbs[], doctor_verbs[], events_verbs[],
-	completion_verbs[], help_verbs[], health_verbs[];
+	completion_verbs[], help_verbs[], health_verbs[], provision_verbs[];
 extern const struct verb *const all_verbs[]; /* ends with NULL */
 
 #define PARAMETER_SERVICE                                                                 \
