@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`sluice provision test`: the documented example passes, and each way to break it is found."""
 
-import json
 import os
 import re
 import signal
@@ -10,7 +9,7 @@ import subprocess
 
 from lib.cases import ROOT, case
 from lib.command import sluice, succeeds, usage_error
-from lib.provisioned import Plugin
+from lib.provisioned import Plugin, holds, trial
 from lib.world import open_lab, wait_for
 
 # What is done to the example, and the check that has to find it.
@@ -104,11 +103,6 @@ def example(context, fault=None, name="plugin"):
     return path
 
 
-def trial(context, path, *words, **options):
-    done = sluice(context, "provision", "test", str(path), "--json", *words, **options)
-    return done, json.loads(done.stdout)
-
-
 @case("autoscale/provision test: the documented example holds the contract", root=False)
 def documented(context):
     path = example(context)
@@ -181,18 +175,6 @@ def interrupted(context):
     context.log(out + err)
     assert process.returncode == 1 and "interrupted" in err
     assert os.listdir(state) == ["lock"], os.listdir(state)
-
-
-def holds(context, lab, plugin, *skipped):
-    """A provisioner of the project holds the contract, with options of a config."""
-    config = lab.write_config([{
-        "name": "web", "vip": "203.0.113.80", "protocol": "tcp", "port": 80, "mode": plugin.mode,
-        "autoscale": {"provisioner": plugin.path, "target": 100, "options": [
-            f"{key}={value}" for key, value in plugin.options.items()]}}])
-    done, report = trial(context, plugin.path, "--config", config)
-    assert done.returncode == 0 and report["clean"], report
-    assert {one["check"].split(":")[0] for one in report["checks"]
-            if one["result"] == "skipped"} == set(skipped), report
 
 
 @case("autoscale/provision test: netns holds the contract")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+from lib.command import sluice
 from lib.world import VIP, Load, execute, service, wait_for
 
 
@@ -83,11 +84,10 @@ def wait_pool(lab, size, timeout_s=60):
     wait_for(f"a pool of {size}", lambda: states(lab) == ["active"] * size, timeout_s)
 
 
-def answers_of_all(lab, load, timeout_s=30):
-    """Every backend of the pool answers, by the VIP."""
-    names = {one["name"] for one in lab.service("web")["backends"]}
-    wait_for(f"{names} answer", lambda: load.latest and names <= {
-        name for name, one in load.latest["servers"].items() if one["answers"]}, timeout_s)
+def wait_servers(load, count, timeout_s=30):
+    """So many servers answer, by the VIP."""
+    wait_for(f"{count} servers answer", lambda: load.latest and count <= len(
+        [one for one in load.latest["servers"].values() if one["answers"]]), timeout_s)
 
 
 def loop(lab, plugin, mode="l2", rate=20, largest=2, timeout_s=60, **more):
@@ -104,10 +104,27 @@ def loop(lab, plugin, mode="l2", rate=20, largest=2, timeout_s=60, **more):
         lab.sluice("scale", "set", "web", "--min", str(size))
         wait_pool(lab, size, timeout_s)
         if size == largest:
-            answers_of_all(lab, load)
+            wait_servers(load, size)
     load.wait_answers(rate)
     totals = load.finish()
     assert not totals["failed"] and totals["answered"] == totals["started"], totals
     lab.sluice("apply", "-f", lab.write_config([]))
     wait_for("all are gone", lambda: plugin.names("lab-agent") == [], timeout_s)
     assert lab.agent.stop() == 0
+
+
+def trial(context, path, *words, **options):
+    done = sluice(context, "provision", "test", str(path), "--json", *words, **options)
+    return done, json.loads(done.stdout)
+
+
+def holds(context, lab, plugin, *skipped):
+    """A provisioner of the project holds the contract, with options of a config."""
+    config = lab.write_config([{
+        "name": "web", "vip": "203.0.113.80", "protocol": "tcp", "port": 80, "mode": plugin.mode,
+        "autoscale": {"provisioner": plugin.path, "target": 100, "options": [
+            f"{key}={value}" for key, value in plugin.options.items()]}}])
+    done, report = trial(context, plugin.path, "--config", config)
+    assert done.returncode == 0 and report["clean"], report
+    assert {one["check"].split(":")[0] for one in report["checks"]
+            if one["result"] == "skipped"} == set(skipped), report
