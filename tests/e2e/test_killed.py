@@ -5,17 +5,15 @@ strace injects both. After each kill the agent starts again, and must have every
 acknowledged, at most the one besides that was under way, whole, and maps that are as it wants.
 """
 
-import collections
 import http.client
 import json
 import os
 import random
-import re
 import signal
-import subprocess
 import time
 
 from lib.cases import case
+from lib.tracer import Tracer
 from lib.world import LabError, backends, open_lab, service, start, wait_for, wait_reachable
 
 OTHER = {"name": "api", "vip": "192.0.2.90", "protocol": "tcp", "port": 443, "mode": "l2",
@@ -65,37 +63,6 @@ def start_roomy(lab):
         json.dump(config, file)
     lab.start_agent(path)
     wait_reachable(lab)
-
-
-class Tracer:
-    """strace on the running agent, from when it is attached."""
-
-    def __init__(self, lab, *options):
-        self.path = lab.path("strace")
-        self.process = lab.spawn("strace", "-f", "-qq", "-o", self.path, *options, "-p",
-                                 lab.agent.process.pid, stderr=subprocess.DEVNULL)
-        status = f"/proc/{lab.agent.process.pid}/task"
-
-        def attached():
-            # A call of the agent's own accord may have been the one.
-            if lab.agent.process.poll() is not None:
-                return True
-            for task in os.listdir(status):
-                with open(f"{status}/{task}/status", encoding="utf-8") as file:
-                    if "TracerPid:\t0\n" in file.read():
-                        return False
-            return True
-        wait_for("strace is attached", attached)
-
-    def calls(self):
-        """How often each system call was made."""
-        with open(self.path, encoding="utf-8", errors="replace") as file:
-            return collections.Counter(re.findall(r"^\d+ +([a-z0-9_]+)\(", file.read(), re.M))
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
 
 
 def series_states(lab):

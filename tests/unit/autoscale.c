@@ -87,6 +87,20 @@ static void exact_demand(void **context)
 	assert_int_equal(scene.output.need, 1);
 }
 
+static void failed_take_room(void **context)
+{
+	struct scene scene = scene_make(1);
+
+	(void)context;
+	/* What failed serves nobody, so it is replaced; but there are never more than creating_max. */
+	scene.input.failed = 1;
+	assert_int_equal(step(&scene, 2500)->create, 1);
+	assert_int_equal(scene.output.need, 3);
+	scene.input.failed = 2;
+	assert_int_equal(step(&scene, 2500)->create, 0);
+	assert_int_equal(scene.output.why, SCALE_BUSY);
+}
+
 static void undrain_first(void **context)
 {
 	struct scene scene = scene_make(1);
@@ -690,6 +704,8 @@ static const struct CMUnitTest cases[] = {
 	CASE(up_at_once,
 	     "autoscale/decision: a step up is followed at once, within creations allowed"),
 	CASE(exact_demand, "autoscale/decision: demand of exactly n targets needs n backends"),
+	CASE(failed_take_room,
+	     "autoscale/decision: what failed and is not deleted yet is replaced, within bounds"),
 	CASE(undrain_first, "autoscale/decision: drains are taken back before anything is created"),
 	CASE(calm_in_noise, "autoscale/decision: noise is smoothed by the longer windows"),
 	CASE(down_after_hold, "autoscale/decision: down after hold, a step at a time"),

@@ -259,6 +259,30 @@ static void actions_take(struct scaled *scaled, enum scaler_action action, uint3
 	}
 }
 
+/* Once when it begins, and once when it is over; a pause in between is neither. */
+static void halt_tell(struct scaled *scaled, const struct autoscale_config *config)
+{
+	const struct autoscale_input *input = &scaled->facts.input;
+	bool halted = scaled->facts.output.why == SCALE_HALTED;
+
+	if (halted == scaled->halted || scaled->facts.output.why == SCALE_PAUSED)
+		return;
+	scaled->halted = halted;
+	if (halted)
+		agent_event(
+			scaled->scaler->agent, CAUSE_AUTOSCALER, "scale", scaled->service,
+			"halts: %u of %u backends are unhealthy, more than unhealthy_max of "
+			"%u%%; what ails them is not the load, so nothing is created or drained",
+			input->unhealthy, input->active + input->unhealthy, config->unhealthy_max);
+	else
+		agent_event(scaled->scaler->agent, CAUSE_AUTOSCALER, "scale", scaled->service,
+			    "decides again: %u of %u backends are unhealthy", input->unhealthy,
+			    input->active + input->unhealthy);
+	log_warning("service %s: the autoscaler %s, %u of %u backends are unhealthy",
+		    scaled->service, halted ? "halts" : "decides again", input->unhealthy,
+		    input->active + input->unhealthy);
+}
+
 static void scaled_step(struct scaled *scaled, const struct pool *pool, uint64_t now_ms)
 {
 	const struct autoscale_output *output = &scaled->facts.output;
@@ -269,6 +293,7 @@ static void scaled_step(struct scaled *scaled, const struct pool *pool, uint64_t
 	autoscale_step(&scaled->memory, pool->service->autoscale, &scaled->facts.input,
 		       &scaled->facts.output);
 	scaled->facts.decided = true;
+	halt_tell(scaled, pool->service->autoscale);
 	if (dry_run)
 		return;
 	/* The first action replaces the state that pool points into. */

@@ -83,12 +83,10 @@ static void input_count(struct autoscale_input *input, const struct pool *pool)
 		const struct pool_backend *backend = &pool->backends[i];
 		bool created = backend->origin == ORIGIN_AUTOSCALE;
 
-		/* A failed one counts until it is deleted, so that failures cannot pile up. */
 		input->active += backend_weight(backend) > 0;
-		input->provisioning +=
-			backend->life == LIFE_PROVISIONING ||
-			(backend->life == LIFE_WARMING && !backend_weight(backend)) ||
-			(created && backend->life == LIFE_FAILED);
+		input->provisioning += backend->life == LIFE_PROVISIONING ||
+				       (backend->life == LIFE_WARMING && !backend_weight(backend));
+		input->failed += created && backend->life == LIFE_FAILED;
 		input->warming +=
 			backend_weight(backend) > 0 && backend->health.ramp < HEALTH_WHOLE;
 		input->unhealthy += backend_alive(backend) && backend->dead;

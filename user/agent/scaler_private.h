@@ -57,6 +57,7 @@ struct scaled {
 	uint32_t failed_in_a_row;
 	uint64_t last_failure_ms;
 	bool quota;            /* the last failure: there is no more to be had */
+	bool halted;           /* and that was said */
 	uint64_t provision_ms; /* that creations take, lately; 0 = not known yet */
 	struct ask ask;
 	struct provisioner_call *list;

@@ -307,9 +307,9 @@ static uint32_t creations(const struct autoscale_config *config,
 {
 	uint32_t all = input->active + input->unhealthy + input->provisioning + input->standby;
 	uint32_t most = config->max + config->standby;
-	uint32_t room = config->creating_max > input->provisioning
-				? config->creating_max - input->provisioning
-				: 0;
+	/* They serve nobody, so others are made; but they do not pile up. */
+	uint32_t taken = input->provisioning + input->failed;
+	uint32_t room = config->creating_max > taken ? config->creating_max - taken : 0;
 
 	if (backoff_left(input))
 		return 0;

@@ -33,6 +33,7 @@ struct autoscale_input {
 	uint32_t warming; /* those of them whose share still grows */
 	uint32_t unhealthy;
 	uint32_t provisioning;
+	uint32_t failed;   /* creations that failed and are not deleted yet: they take room only */
 	uint32_t draining; /* those that could be taken back */
 	uint32_t standby;  /* ready beside the pool */
 	uint32_t deleting;
