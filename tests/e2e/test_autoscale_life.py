@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What becomes of a pool whose provisioner is slow, hangs or fails, or whose backends are ill."""
 
+import signal
+
 from lib.cases import case
 from lib.fake_provisioner import Fake
 from lib.scaled import OWNER, created, said, scale_events, scale_of, scale_set, scaled, \
@@ -77,7 +79,7 @@ def said_once(context):
 
 
 @case("autoscale/life: too much of the pool is unhealthy: it halts, says so once, and goes on when it is "
-      "not")
+      "not", soak=True)
 def halts(context):
     with open_lab(context) as lab:
         fake = Fake(lab, spare_addresses(lab, 4))
@@ -106,6 +108,32 @@ def halts(context):
         wait_for("it goes on", lambda: len(scale_events(lab, "scale")) == 2)
         assert "decides again" in scale_events(lab, "scale")[1]["why"]
         wait_for("what is needed is made", lambda: created(lab))
+
+
+@case("autoscale/history: what was decided, why, and what came of it, also after a kill")
+def history(context):
+    with open_lab(context) as lab:
+        fake = Fake(lab, spare_addresses(lab, 2))
+        lab.start_agent(lab.write_config([service(lab, autoscale=scaled(fake, max=2))]))
+        active(lab, 1)
+        fake.be(fail=1.0, verbs=["create"])
+        scale_set(lab, min=2)
+        wait_for("a creation failed", lambda: scale_events(lab, "provisioner"))
+        wait_for("and is over", lambda: "provisioning" not in created(lab).values())
+        lab.agent.stop(signal.SIGKILL)
+        lab.start_agent(lab.agent.config)
+        first, second, *_ = lab.sluice_json("scale", "history", "web")["decisions"]
+        assert (first["from"], first["to"]) == (0, 1) and "need 1 by min" in first["text"], first
+        assert (second["from"], second["to"]) == (1, 2) and "need 2 by min" in second["text"]
+        made, = first["actions"]
+        failed, = second["actions"]
+        assert made["action"] == "create" and made["outcome"] == "created", made
+        assert made["took_s"] >= 0 and made["backend"].startswith("web-lab-agent-"), made
+        assert failed["outcome"] == "failed" and "no machine today" in failed["note"], failed
+        text = lab.sluice("scale", "history", "web", "--last", "4096").stdout
+        for words in ("0 -> 1", "1 -> 2", f"create {made['backend']}: created after",
+                      "no machine today"):
+            assert words in text, (words, text)
 
 
 @case("autoscale/none: packets of an old flow take no drain back, a new flow does")

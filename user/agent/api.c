@@ -220,6 +220,7 @@ static const struct route routes[] = {
 	 "GET, HEAD, PATCH",
 	 {[METHOD_GET] = scale_get, [METHOD_PATCH] = api_scale_patch},
 	 false},
+	{"/v1/scale/*/history", "GET, HEAD", {[METHOD_GET] = api_scale_history_get}, false},
 	{"/v1/scale/*/pause", "POST", {[METHOD_POST] = api_pause_post}, false},
 	{"/v1/scale/*/resume", "POST", {[METHOD_POST] = api_resume_post}, false},
 	{"/v1/doctor", "GET, HEAD", {[METHOD_GET] = api_doctor_get}, false},

@@ -73,6 +73,7 @@ int api_decap_delete(struct api_call *call, struct error *error);
 /* api_events.c */
 int api_events_get(struct api_call *call, struct error *error);
 int api_journal_get(struct api_call *call, struct error *error);
+int api_scale_history_get(struct api_call *call, struct error *error);
 int api_check_get(struct api_call *call, struct error *error);
 
 /* api_flows.c */

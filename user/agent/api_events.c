@@ -8,6 +8,7 @@
 #include "agent/api_call.h"
 #include "agent/guard.h"
 #include "agent/journal.h"
+#include "model/scale_history.h"
 
 #define LIMIT_DEFAULT 100u
 #define LIMIT_MAX     4096u
@@ -209,6 +210,28 @@ int api_journal_get(struct api_call *call, struct error *error)
 	if (query.follow)
 		return error_set(error, -EINVAL, "follow: the journal is no stream; follow events");
 	return list_answer(call, &query, error);
+}
+
+#define DECISIONS_DEFAULT 20u
+
+int api_scale_history_get(struct api_call *call, struct error *error)
+{
+	const char *service = call->names[0];
+	uint64_t limit = DECISIONS_DEFAULT;
+	const struct pool *pool;
+	json_t *decisions;
+	bool given;
+	int err = api_pool(call, &pool, error);
+
+	if (!err)
+		err = number_read(call, "limit", LIMIT_MAX, &given, &limit, error);
+	if (err)
+		return err;
+	decisions = scale_history(journal_events(call->agent->journal), service, limit);
+	if (!decisions)
+		return error_set(error, -ENOMEM, "history: out of memory");
+	call->answer = json_pack("{ss,so}", "service", service, "decisions", decisions);
+	return 0;
 }
 
 /* ------------------------------------------------------------------ whether the maps are right */

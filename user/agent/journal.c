@@ -110,6 +110,8 @@ static json_t *head_make(struct journal *journal, const char *event,
 			  "time_ms", (json_int_t)now_ms, "time", time_text(now_ms, time), "event",
 			  event, "by", cause_kind_names[cause->kind], "why", json_text(cause->why));
 
+	if (head && cause->scale)
+		json_object_set(head, "scale", cause->scale);
 	if (!head || !cause->peer_known)
 		return head;
 	json_object_set_new(head, "uid", json_integer(cause->uid));

@@ -9,6 +9,7 @@
 
 #include "agent/scaler_private.h"
 #include "base/log.h"
+#include "model/json_text.h"
 
 #define READ_MS      250
 #define READS_A_STEP 4u
@@ -142,6 +143,7 @@ static int edit_intend(struct desired *draft, void *context, struct error *error
 					 name, NAME_MAX_LENGTH);
 	} while (orphan_named(draft, name) || pool_backend(pool, name));
 	err = state_backend_intend(draft->state, change->service, name, error);
+	json_object_set_new(change->scale, "backend", json_string(name));
 	return err ? err
 		   : state_backend_provider(draft->state, change->service, name, change->provider,
 					    error);
@@ -206,6 +208,35 @@ static const struct pool_backend *drain_choose(const struct agent *agent, const 
 	return best;
 }
 
+json_t *outcome_make(const char *backend, const char *outcome, const char *note)
+{
+	json_t *scale = json_pack("{ss,ss}", "backend", backend, "outcome", outcome);
+
+	if (scale && note)
+		json_object_set_new(scale, "note", json_text(note));
+	return scale;
+}
+
+/* What an action is part of, for the history; the reason is told with the first one. */
+static json_t *action_scale(struct scaled *scaled, enum scaler_action action,
+			    const struct pool_backend *backend)
+{
+	const struct autoscale_output *output = &scaled->facts.output;
+	const struct autoscale_input *input = &scaled->facts.input;
+	uint32_t from = input->active + input->provisioning;
+	uint32_t more = output->undrain + output->wake + output->create;
+	json_t *scale = json_pack("{sI,ss,sI,sI,ss}", "decision", (json_int_t)input->wall_ms,
+				  "action", scaler_action_names[action], "from", (json_int_t)from,
+				  "to", (json_int_t)(from + more - output->drain), "why",
+				  autoscale_why_names[output->why]);
+
+	if (scale && backend)
+		json_object_set_new(scale, "backend", json_string(backend->name));
+	if (scale && scaled->decision != input->wall_ms)
+		json_object_set_new(scale, "text", json_text(output->text));
+	return scale;
+}
+
 /* Each change replaces the state, so the pool is asked for anew every time. */
 static int action_take(struct scaled *scaled, enum scaler_action action, uint64_t drain_ms)
 {
@@ -237,15 +268,19 @@ static int action_take(struct scaled *scaled, enum scaler_action action, uint64_
 		return -ENOMEM;
 	}
 	change.name = name;
+	change.scale = action_scale(scaled, action, backend);
 	cause = cause_make(CAUSE_AUTOSCALER, "%s%s%s: %s", scaler_action_names[action],
 			   backend ? " " : "", backend ? name : "", scaled->facts.output.text);
+	cause.scale = change.scale;
 	err = scaler_change(scaler, &cause, edit, &change);
 	if (!err) {
 		scaled->facts.actions[action]++;
+		scaled->decision = scaled->facts.input.wall_ms;
 		log_info("service %s: %s%s%s: %s", scaled->service, scaler_action_names[action],
 			 backend ? " " : "", backend ? name : "", scaled->facts.output.text);
 	}
 	provider_put(change.provider);
+	json_decref(change.scale);
 	free(name);
 	return err;
 }
@@ -345,15 +380,19 @@ static bool backend_leave(struct scaled *scaled, const struct pool_backend *back
 	struct change_cause cause = cause_make(
 		CAUSE_AUTOSCALER, "%s %s: %s, %u live flows left", scaler_action_names[action],
 		backend->name, why, agent_live(scaled->scaler->agent, pool_now(scaled), backend));
-	int err = change.name ? scaler_change(scaled->scaler, &cause,
-					      action == SCALER_PARK ? edit_park : edit_deleting,
-					      &change)
-			      : -ENOMEM;
+	int err;
+
+	cause.scale = outcome_make(backend->name, "drained", NULL);
+	err = change.name
+		      ? scaler_change(scaled->scaler, &cause,
+				      action == SCALER_PARK ? edit_park : edit_deleting, &change)
+		      : -ENOMEM;
 
 	if (!err) {
 		log_info("service %s: %s", scaled->service, cause.why);
 		scaled->facts.actions[action]++;
 	}
+	json_decref(cause.scale);
 	free((char *)(uintptr_t)change.name);
 	return !err;
 }

@@ -152,32 +152,41 @@ static int job_give_up(struct job *job, const struct target *target)
 	struct backend_change change = {
 		.service = job->service, .name = job->name, .note = job->note};
 	struct change_cause cause;
+	int err;
 
 	if (target->outdated && !*job->note)
 		snprintf(job->note, sizeof(job->note),
 			 "its provisioner, options or owner are others in the config by now");
 	cause = cause_make(CAUSE_AUTOSCALER, "creation of %s failed: %s", job->name, job->note);
-	return scaler_change(job->scaler, &cause, edit_fail, &change);
+	cause.scale = outcome_make(job->name, "failed", job->note);
+	err = scaler_change(job->scaler, &cause, edit_fail, &change);
+	json_decref(cause.scale);
+	return err;
 }
 
 static int job_forget(struct job *job, const struct target *target)
 {
+	bool foreign = job->provision.verdict == PROVISION_FOREIGN;
 	struct backend_change change = {.service = target->service ? job->service : NULL,
 					.name = job->name};
 	struct change_cause cause =
-		job->provision.verdict == PROVISION_FOREIGN
-			? cause_make(CAUSE_AUTOSCALER, "creation of %s failed: %s", job->name,
+		foreign ? cause_make(CAUSE_AUTOSCALER, "creation of %s failed: %s", job->name,
 				     job->note)
 			: cause_make(CAUSE_AUTOSCALER,
 				     "deleted %s: its provisioner says it is gone", job->name);
 	struct error error = {""};
 	int err;
 
-	if (change.service)
-		return scaler_change(job->scaler, &cause, edit_gone, &change);
-	err = agent_change(job->scaler->agent, &cause, edit_gone, &change, NULL, &error);
-	if (err)
-		log_error("orphan %s: %s", job->name, error.text);
+	cause.scale =
+		outcome_make(job->name, foreign ? "failed" : "deleted", foreign ? job->note : NULL);
+	if (change.service) {
+		err = scaler_change(job->scaler, &cause, edit_gone, &change);
+	} else {
+		err = agent_change(job->scaler->agent, &cause, edit_gone, &change, NULL, &error);
+		if (err)
+			log_error("orphan %s: %s", job->name, error.text);
+	}
+	json_decref(cause.scale);
 	return err;
 }
 
@@ -223,9 +232,12 @@ static void job_join(struct job *job, const struct target *target)
 	struct change_cause cause = cause_make(
 		CAUSE_AUTOSCALER, "created %s: it can serve and its next hop is known", job->name);
 	struct error error = {""};
-	int err = agent_change(job->scaler->agent, &cause, edit_created_reachable, &change, NULL,
-			       &error);
+	int err;
 
+	cause.scale = outcome_make(job->name, "created", NULL);
+	err = agent_change(job->scaler->agent, &cause, edit_created_reachable, &change, NULL,
+			   &error);
+	json_decref(cause.scale);
 	if (!err) {
 		log_info("service %s: created %s", job->service, job->name);
 		scaled_created(scaled, now_ms - job->begun_ms);

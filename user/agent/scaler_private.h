@@ -58,6 +58,7 @@ struct scaled {
 	uint64_t last_failure_ms;
 	bool quota;            /* the last failure: there is no more to be had */
 	bool halted;           /* and that was said */
+	uint64_t decision;     /* the last one that acted: its time, since 1970 */
 	uint64_t provision_ms; /* that creations take, lately; 0 = not known yet */
 	struct ask ask;
 	struct provisioner_call *list;
@@ -104,10 +105,14 @@ struct backend_change {
 	uint16_t port;
 	const char *note;
 	struct provider *provider;
+	json_t *scale; /* of the cause: told the name that is minted */
 	struct nexthops *nexthops;
 };
 int scaler_change(struct scaler *scaler, const struct change_cause *cause, agent_edit_fn edit,
 		  struct backend_change *change);
+
+/* outcome_make - what came of a backend, for a cause's scale; note may be NULL. NULL: no memory. */
+json_t *outcome_make(const char *backend, const char *outcome, const char *note);
 
 /* demand_read - look at the counters, four times a second; input_make - what a decision is given. */
 void demand_read(struct scaled *scaled, const struct pool *pool);

@@ -6,6 +6,7 @@
 #include "cli/client.h"
 #include "cli/number.h"
 #include "cli/output.h"
+#include "cli/scale_history.h"
 #include "cli/scale_simulate.h"
 #include "sluice/limits.h"
 
@@ -148,6 +149,23 @@ const struct verb scale_verbs[] = {
 				 .kind = PARAMETER_NAME},
 			},
 		.run = show_run,
+	},
+	{
+		.name = "scale history",
+		.summary = "show past decisions, why they fell, and what came of them",
+		.example = "sluice scale history web --last 5",
+		.parameters =
+			{
+				PARAMETER_SERVICE,
+				{.name = "--last",
+				 .letter = 'n',
+				 .value = "N",
+				 .kind = PARAMETER_NUMBER,
+				 .minimum = 1,
+				 .maximum = 4096,
+				 .help = "so many of the latest (default: 20)"},
+			},
+		.run = scale_history_run,
 	},
 	{
 		.name = "scale set",

@@ -25,6 +25,8 @@ struct change_cause {
 	uint32_t uid, pid;
 	char user[CAUSE_USER_MAX]; /* the name of uid; "" if it has none */
 	char why[CAUSE_WHY_MAX];
+	/* Of CAUSE_AUTOSCALER: what model/scale_history.h reads, the caller's; or NULL. */
+	struct json_t *scale;
 };
 
 /* cause_make - of any kind. The text is made one line, and shortened in its middle if it must be. */
