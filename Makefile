@@ -210,7 +210,7 @@ check: setup
 
 ## check-kernels: load the data plane and run its packet tests on kernels 6.1 and 6.12 (root)
 check-kernels:
-	$(Q)tools/setup kernels
+	$(Q)tools/setup
 	$(Q)$(submake) $(BPF_OBJ) $(DATA_BIN)
 	$(Q)BUILD=$(BUILD) tools/kernels
 
