@@ -103,6 +103,12 @@ def plan_comes_true(context):
         plan = plan_and_apply(context, lab, configs.write())
         assert actions(plan) == {"web-3": "remove"} and plan["flows_moved"] == count > 0
 
+        count = pool.open_everywhere()["web-4"]
+        wait_for("web-4's flows are counted", lambda: pool.live("web-4") == count)
+        web["backends"][-1]["maint"] = True  # nor is this gentle
+        plan = plan_and_apply(context, lab, configs.write())
+        assert actions(plan) == {"web-4": "maint"} and plan["flows_moved"] == count, plan
+
         configs.services.append(keeper.service("other", 7001, backends=[entry(nodes[2])]))
         plan = plan_and_apply(context, lab, configs.write())
         assert [one["action"] for one in plan["services"]] == ["add"]

@@ -81,7 +81,7 @@ def whole(lab, nodes):
         "empty": "pass", "unknown_port": "pass", "quic": False, "quic_id_length": 0,
         "quic_id_offset": 1, "quic_id_config": 0, "grace_ms": 9000, "drain_ms": 250000,
         "backends": [{**backend(nodes[0]), "weight": 90},
-                     {**backend(nodes[1]), "weight": 80, "port": 8080, "drain": True}],
+                     {**backend(nodes[1]), "weight": 80, "port": 8080, "drain": True, "maint": True}],
         "autoscale": {"provisioner": lab.provisioner, "options": ["bridge=none"],
                       "signal": "new_flows", "target": 70.5,
                       "targets": {"packets": 20000, "bytes": 1e6, "cpu": 70, "memory": 80,
@@ -146,6 +146,8 @@ def set_everything(lab, nodes):
             ("backend", "weight", "web", "web-1", "20"),
             ("backend", "drain", "web", "web-1", "--deadline", "1h"),
             ("backend", "undrain", "web", "web-2"),
+            ("backend", "maint", "web", "web-1"),
+            ("backend", "ready", "web", "web-2"),
             ("backend", "add", "web", "web-3", nodes[2].target, "--weight", "5"),
             ("scale", "limits", "web", "--max", "9") if False else
             ("scale", "set", "web", "--max", "9", "--target", "71"),
@@ -188,6 +190,8 @@ def diff_and_dump(context):
             (None, "web", "web-1", "weight"): (90, 20),
             (None, "web", "web-1", "drain"): (False, True),
             (None, "web", "web-2", "drain"): (True, False),
+            (None, "web", "web-1", "maint"): (False, True),
+            (None, "web", "web-2", "maint"): (True, False),
             (None, "web", None, "autoscale.max"): (7, 9),
             (None, "web", None, "autoscale.paused"): (True, False),
             (None, "web", None, "autoscale.target"): (70.5, 71)}

@@ -152,7 +152,7 @@ def maintenance(context):
         assert weights(lab) == {"web-1": 0, "web-2": 100}
         shown = lab.sluice("backend", "show", "web", "web-1").stdout
         assert "no packets; it is in maintenance" in shown, shown
-        assert re.search(r"maint +yes\n", shown), shown
+        assert re.search(r"maint +maint\n", shown), shown
         for _ in range(10):
             assert fetch(lab.client, url()).stdout == "web-2\n"
         assert health_of(lab, "web", "web-1")["health"]["verdict"] == "up"

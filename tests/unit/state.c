@@ -424,6 +424,34 @@ static void reload_drains(void **context)
 	state_free(state);
 }
 
+static void reload_maint(void **context)
+{
+	struct state *state = state_new(&limits_small);
+	struct web web;
+
+	(void)context;
+	web_make(&web);
+	web.backends[1].maint = true;
+	apply(state, &web);
+	assert_true(backend_of(state, "web", "w2")->maint);
+	assert_false(backend_takes(backend_of(state, "web", "w2")));
+	/* As with drains: a person's word stays until the config says something else. */
+	assert_int_equal(state_backend_maint(state, "web", "w2", false, NULL), 0);
+	assert_int_equal(state_backend_maint(state, "web", "w1", true, NULL), 0);
+	web.backends[0].weight = 7;
+	apply(state, &web);
+	assert_false(backend_of(state, "web", "w2")->maint);
+	assert_true(backend_of(state, "web", "w1")->maint);
+	web.backends[0].maint = true;
+	apply(state, &web);
+	assert_true(backend_of(state, "web", "w1")->maint);
+	web.backends[0].maint = web.backends[1].maint = false;
+	apply(state, &web);
+	assert_false(backend_of(state, "web", "w1")->maint);
+	assert_false(backend_of(state, "web", "w2")->maint);
+	state_free(state);
+}
+
 static void reload_config_wins(void **context)
 {
 	struct state *state = state_new(&limits_small);
@@ -476,6 +504,7 @@ static const struct CMUnitTest cases[] = {
 	CASE(reload_changes_nothing, "unit/state: the same config again changes nothing"),
 	CASE(reload_keeps_runtime, "unit/state: run-time changes survive a reload"),
 	CASE(reload_drains, "unit/state: a drain of the config, and a person's beside it"),
+	CASE(reload_maint, "unit/state: maint of the config, and a person's beside it"),
 	CASE(reload_follows_config, "unit/state: a reload follows addresses, names and weights"),
 	CASE(reload_moves_blocks, "unit/state: a new port or table size keeps the pool"),
 	CASE(reload_config_wins, "unit/state: the config wins over services added at run time"),

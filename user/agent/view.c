@@ -187,17 +187,21 @@ static void reasons_add(const struct agent *agent, const struct pool *pool,
 		.slots = slots,
 	};
 	const char *drain = drains == backend->drain ? NULL : drains ? "drain" : "undrain";
+	const char *maint = backend->maint == backend->maint_configured ? NULL
+			    : backend->maint                            ? "maint"
+									: "ready";
 	char why[EFFECT_TEXT_MAX];
 
 	json_object_set_new(object, "configured",
 			    backend->origin != ORIGIN_CONFIG
 				    ? json_null()
-				    : json_pack("{so,sb}", "weight", integer(backend->weight),
-						"drain", backend->drain));
+				    : json_pack("{so,sb,sb}", "weight", integer(backend->weight),
+						"drain", backend->drain, "maint",
+						backend->maint_configured));
 	json_object_set_new(object, "administrative",
-			    json_pack("{so,ss?,sb}", "weight",
+			    json_pack("{so,ss?,ss?}", "weight",
 				      set ? integer(backend->weight_runtime) : json_null(), "drain",
-				      drain, "maint", backend->maint));
+				      drain, "maint", maint));
 	json_object_set_new(object, "effect", json_string(effect_word(backend, &facts)));
 	json_object_set_new(object, "why", json_string(effect_why(backend, &facts, why)));
 }

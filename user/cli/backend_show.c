@@ -32,6 +32,8 @@ static void configured_print(const json_t *backend)
 		number_print("weight", field_number(configured, "weight"));
 		line_print("drain",
 			   json_is_true(json_object_get(configured, "drain")) ? "yes" : "no");
+		line_print("maint",
+			   json_is_true(json_object_get(configured, "maint")) ? "yes" : "no");
 	}
 	line_print("address", field_text(backend, "address"));
 	if (field_number(backend, "port") > 0)
@@ -43,7 +45,7 @@ static void administrative_print(const json_t *backend)
 	const json_t *set = json_object_get(backend, "administrative");
 	const json_t *weight = json_object_get(set, "weight");
 	const char *drain = json_string_value(json_object_get(set, "drain"));
-	bool maint = json_is_true(json_object_get(set, "maint"));
+	const char *maint = json_string_value(json_object_get(set, "maint"));
 	const json_t *deadline =
 		json_object_get(json_object_get(backend, "drain"), "deadline_in_s");
 	char left[NUMBER_TEXT_MAX], text[NUMBER_TEXT_MAX + 32];
@@ -54,7 +56,7 @@ static void administrative_print(const json_t *backend)
 	if (drain)
 		line_print("drain", drain);
 	if (maint)
-		line_print("maint", "yes");
+		line_print("maint", maint);
 	if (json_is_number(deadline)) {
 		snprintf(text, sizeof(text), "in %s",
 			 duration_format(json_number_value(deadline), left));

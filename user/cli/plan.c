@@ -113,13 +113,16 @@ static void backend_print(const struct call *call, const json_t *backend)
 				      (char[VALUE_TEXT_MAX]){""}),
 			   "active") != 0)
 			printf(", draining");
+		if (json_is_true(field_value(backend, "maint", "to")))
+			printf(", in maintenance");
 	} else if (strcmp(action, "remove") == 0) {
 		facts_print(backend, "from", facts);
 	} else {
 		fields_print(backend);
 	}
 	flows_print(backend, "leave it");
-	if (field_number(backend, "flows_moved") > 0 && strcmp(action, "remove") == 0)
+	if (field_number(backend, "flows_moved") > 0 &&
+	    (strcmp(action, "remove") == 0 || strcmp(action, "maint") == 0))
 		printf("; 'drain: true' first spares them");
 	putchar('\n');
 }

@@ -33,6 +33,7 @@ struct backend_config {
 	uint16_t port;   /* host order; 0 = the service's */
 	uint32_t weight; /* 0..SLUICE_WEIGHT_MAX */
 	bool drain;      /* no new flows; existing ones stay until it is removed */
+	bool maint;      /* no packets at all */
 };
 
 /* What a pool is scaled by. The first three are rates; the last three backends report themselves. */

@@ -36,6 +36,7 @@ void check_backend(struct check *check, const struct raw_backend *raw,
 	backend->port = (uint16_t)number(check, "port", raw->port, 1, 65535, 0);
 	backend->weight = number(check, "weight", raw->weight, 0, SLUICE_WEIGHT_MAX, 100);
 	backend->drain = check_bool(check, "drain", raw->drain, false);
+	backend->maint = check_bool(check, "maint", raw->maint, false);
 }
 
 /* nat keeps the packet's family; the tunnels do not care. */

@@ -138,9 +138,10 @@ static json_t *backends_to_json(const struct service_config *service)
 
 	for (size_t i = 0; list && i < service->backend_count; i++) {
 		const struct backend_config *backend = &service->backends[i];
-		json_t *object = json_pack("{s:s, s:s, s:i, s:b}", "name", backend->name, "address",
-					   ip_format(&backend->address, address), "weight",
-					   (int)backend->weight, "drain", backend->drain);
+		json_t *object = json_pack("{s:s, s:s, s:i, s:b, s:b}", "name", backend->name,
+					   "address", ip_format(&backend->address, address),
+					   "weight", (int)backend->weight, "drain", backend->drain,
+					   "maint", backend->maint);
 
 		if (object && backend->port)
 			json_object_set_new(object, "port", json_integer(backend->port));

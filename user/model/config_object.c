@@ -178,10 +178,11 @@ static json_t *backend_running(const struct pool_backend *backend)
 	bool set = backend->weight_runtime != NO_WEIGHT;
 	char address[IP_TEXT_MAX];
 	json_t *object =
-		json_pack("{ss,ss,so,sb}", "name", backend->name, "address",
+		json_pack("{ss,ss,so,sb,sb}", "name", backend->name, "address",
 			  ip_format(&backend->address, address), "weight",
 			  integer(set ? backend->weight_runtime : backend->weight), "drain",
-			  backend->life != LIFE_ACTIVE && backend->life != LIFE_WARMING);
+			  backend->life != LIFE_ACTIVE && backend->life != LIFE_WARMING, "maint",
+			  backend->maint);
 
 	if (object && backend->port)
 		json_object_set_new(object, "port", integer(backend->port));

@@ -74,9 +74,13 @@ static const cyaml_schema_value_t interface_entry = {
 };
 
 static const cyaml_schema_field_t backend_fields[] = {
-	TEXT(struct raw_backend, name),  TEXT(struct raw_backend, address),
-	TEXT(struct raw_backend, port),  TEXT(struct raw_backend, weight),
-	TEXT(struct raw_backend, drain), CYAML_FIELD_END,
+	TEXT(struct raw_backend, name),
+	TEXT(struct raw_backend, address),
+	TEXT(struct raw_backend, port),
+	TEXT(struct raw_backend, weight),
+	TEXT(struct raw_backend, drain),
+	TEXT(struct raw_backend, maint),
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_value_t backend_entry = {

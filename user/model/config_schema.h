@@ -38,7 +38,7 @@ struct raw_interface {
 };
 
 struct raw_backend {
-	char *name, *address, *port, *weight, *drain;
+	char *name, *address, *port, *weight, *drain, *maint;
 };
 
 struct raw_targets {

@@ -45,7 +45,9 @@ static const char *why_not_active(const struct pool_backend *backend)
 static const char *why_not_taking(const struct pool_backend *backend)
 {
 	if (backend->maint)
-		return "it is in maintenance; 'sluice backend ready' takes it back";
+		return backend->maint_configured
+			       ? "the config has it in maintenance"
+			       : "it is in maintenance; 'sluice backend ready' takes it back";
 	switch (backend->health.report) {
 	case REPORT_MAINT:
 		return "its agent-check says maint";

@@ -51,12 +51,13 @@ static json_t *backend_fields(const struct pool_backend *backend)
 {
 	char address[IP_TEXT_MAX];
 
-	return json_pack("{ss,so,so,ss}", "address", ip_format(&backend->address, address), "port",
-			 backend->port ? integer(backend->port) : json_null(), "weight",
-			 integer(weight_said(backend)), "state", lifecycle_names[backend->life]);
+	return json_pack("{ss,so,so,ss,sb}", "address", ip_format(&backend->address, address),
+			 "port", backend->port ? integer(backend->port) : json_null(), "weight",
+			 integer(weight_said(backend)), "state", lifecycle_names[backend->life],
+			 "maint", backend->maint);
 }
 
-/* Whether its record in the maps goes: whoever was on it has to go elsewhere. */
+/* Whether its record in the maps goes or takes nothing any more: who is on it has to go elsewhere. */
 static bool record_goes(const struct pool *old_pool, const struct pool *new_pool,
 			const struct pool_backend *backend)
 {
@@ -66,7 +67,8 @@ static bool record_goes(const struct pool *old_pool, const struct pool *new_pool
 	    old_pool->backend_base != new_pool->backend_base)
 		return true;
 	after = pool_backend(new_pool, backend->name);
-	return !after || !backend_alive(after) || after->number != backend->number;
+	return !after || !backend_alive(after) || after->number != backend->number ||
+	       (after->maint && !backend->maint);
 }
 
 static bool is_other(const struct pool_backend *before, const struct pool_backend *after)
@@ -100,7 +102,7 @@ static const char *backend_action(struct maker *maker, const struct pool_backend
 	}
 	if (takes_new(before) && !takes_new(after)) {
 		sums->drained++;
-		return "drain";
+		return after->maint && !before->maint ? "maint" : "drain";
 	}
 	sums->changed++;
 	return "change";
@@ -125,7 +127,7 @@ static uint64_t backend_flows(struct maker *maker, const struct pool *old_pool,
 static bool same_fields(const struct pool_backend *before, const struct pool_backend *after)
 {
 	return before && after && !is_other(before, after) && before->life == after->life &&
-	       weight_said(before) == weight_said(after);
+	       before->maint == after->maint && weight_said(before) == weight_said(after);
 }
 
 /* Appends what becomes of one backend, if anything does; the flows that leave it. */

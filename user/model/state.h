@@ -74,7 +74,8 @@ struct pool_backend {
 	uint32_t number;      /* the service's own number; NO_NUMBER unless backend_alive() */
 	char *note;           /* why it failed, or NULL */
 	struct provider *provider; /* ORIGIN_AUTOSCALE: by whom; NULL: by whom the config says */
-	bool maint;                /* a person took it out: no packets, whatever its health */
+	bool maint; /* no packets, whatever its health: by a person, or as configured below */
+	bool maint_configured;
 	struct backend_health health;
 	bool dead; /* by its health and that of its pool; see state_health_settle */
 };
@@ -142,8 +143,8 @@ void state_free(struct state *state);
  * state_apply - make the state follow a whole config: services and backends of ORIGIN_CONFIG are
  * added, changed and removed; what came at run time, what a person set and what the autoscaler
  * created stay. A backend that the config dropped goes at once. A run-time value (weight, drain,
- * limits of autoscale) survives unless the config itself changed that field. A service whose VIP,
- * protocol, port or table size changed gets new blocks and numbers. The limits cannot change.
+ * maint, limits of autoscale) survives unless the config itself changed that field. A service whose
+ * VIP, protocol, port or table size changed gets new blocks and numbers. The limits cannot change.
  * Returns 0, -EINVAL, -EEXIST, -ENOSPC or -ENOMEM with a message; on error the state is to be
  * thrown away.
  */

@@ -179,7 +179,7 @@ static bool backends_fit(const struct pool *pool, const struct service_config *w
 		const struct pool_backend *now = pool_backend(pool, backend->name);
 
 		if (!now || now->origin != ORIGIN_CONFIG || now->weight != backend->weight ||
-		    now->drain != backend->drain)
+		    now->drain != backend->drain || now->maint_configured != backend->maint)
 			return false;
 	}
 	return true;
@@ -222,6 +222,9 @@ static int backends_follow(struct pool *pool, const struct service_config *wante
 			now->weight = backend->weight;
 			now->weight_runtime = NO_WEIGHT;
 		}
+		/* What the config says anew counts more than what a person said. */
+		if (now->maint_configured != backend->maint)
+			now->maint = now->maint_configured = backend->maint;
 		code = drain_follow(pool, now, backend->drain, error);
 		if (code)
 			return code;

@@ -179,6 +179,7 @@ int pool_backend_add(struct pool *pool, const struct backend_config *backend, en
 	added->weight = backend->weight;
 	added->origin = origin;
 	added->drain = backend->drain;
+	added->maint = added->maint_configured = backend->maint;
 	added->life = backend->drain ? LIFE_DRAINING : LIFE_ACTIVE;
 	backend_health_begin(pool, added);
 	return 0;

@@ -23,6 +23,8 @@ static json_t *backend_to_json(const struct pool_backend *backend)
 		return NULL;
 	if (backend->maint)
 		json_object_set_new(object, "maint", json_true());
+	if (backend->maint_configured)
+		json_object_set_new(object, "maint_configured", json_true());
 	json_object_set_new(object, "health",
 			    json_pack("{s:s, s:I, s:s, s:I}", "verdict",
 				      health_verdict_names[backend->health.verdict], "ramp",
@@ -213,6 +215,7 @@ static void read_health(struct reader *reader, const json_t *object, struct pool
 	const json_t *health = json_object_get(object, "health");
 
 	backend->maint = json_is_true(json_object_get(object, "maint"));
+	backend->maint_configured = json_is_true(json_object_get(object, "maint_configured"));
 	if (!health)
 		return;
 	backend->health = (struct backend_health){
