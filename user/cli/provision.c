@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -98,6 +99,22 @@ static int spec_take(const char *given, struct trial *trial, struct error *error
 	return 0;
 }
 
+/* What cannot be started at all gets one message instead of the same finding for each question. */
+static int plugin_check(const char *path, struct error *error)
+{
+	struct stat found;
+	int code = 0;
+
+	if (stat(path, &found) < 0 || access(path, X_OK) < 0)
+		code = -errno;
+	else if (!S_ISREG(found.st_mode))
+		code = -EACCES;
+	if (code)
+		return error_set(error, code, "%s: %s; give the path of an executable file", path,
+				 strerror(-code));
+	return 0;
+}
+
 static int trial_open(const struct call *call, struct trial *trial, struct error *error)
 {
 	const char *spec = call_text(call, "--spec");
@@ -120,7 +137,7 @@ static int trial_open(const struct call *call, struct trial *trial, struct error
 		code = spec_take(spec, trial, error);
 	if (call_text(call, "--timeout"))
 		trial->timeout_ms = call_value(call, "--timeout")->number;
-	return code;
+	return code ? code : plugin_check(trial->path, error);
 }
 
 /* ------------------------------------------------------------------ the report */
