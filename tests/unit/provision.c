@@ -18,10 +18,10 @@
 #define OWNER    "me"
 
 #ifdef __SANITIZE_ADDRESS__
-#define DEPTH 9
+#define DEPTH        9
 #define STATES_LEAST 1000
 #else
-#define DEPTH 12
+#define DEPTH        12
 #define STATES_LEAST 10000
 #endif
 
