@@ -30,8 +30,10 @@ def hangs(context):
         one, other = sorted(created(lab))
         fake.be(hang=1.0)
         lab.api("DELETE", f"/v1/services/web/backends/{one}")
-        wait_for("its deletion hangs, and the creation of another, too", lambda: sorted(
-            created(lab).values()) == ["active", "deleting", "provisioning"])
+        # The calls themselves: that they are about to be made is seen earlier.
+        wait_for("its deletion hangs, and the creation of another, too", lambda: {
+            verb for verb, _, _, fault in fake.calls() if fault == "hang"} >= {"create", "delete"})
+        assert sorted(created(lab).values()) == ["active", "deleting", "provisioning"]
         fake.be(hang=0.0)
         # Both calls go on hanging; what comes now is not held up by them.
         lab.api("DELETE", "/v1/services/api/backends/" + next(iter(created(lab, "api"))))
