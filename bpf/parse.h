@@ -285,6 +285,10 @@ static __always_inline enum verdict parse_ipv6(const void **header, const void *
 	*header += sizeof(*ip);
 	if (unlikely(ipv6_is_extension(packet->next_header))) {
 		verdict = parse_extensions(header, end, packet);
+		/* Too long a chain that leaves the packet is malformed first of all. */
+		if (verdict == VERDICT_DROP_EXT_CHAIN && (__u32)(*header - start) > length)
+			return VERDICT_DROP_MALFORMED;
+		*ret_length = length;
 		if (verdict != VERDICT_NONE)
 			return verdict;
 	}

@@ -231,6 +231,10 @@ CASE(long_chains_are_given_up,
 	lab_run(lab, &frame, &result);
 	assert_int_equal(result.action, XDP_DROP);
 	assert_int_equal(result.verdict, VERDICT_DROP_EXT_CHAIN);
+	assert_int_equal(result.bytes, frame.length - 14);
+	/* The last one that is read ends behind the packet. */
+	frame.data[14 + 40 + 5 * 16 + 1] = 255;
+	assert_malformed(lab, &frame);
 }
 
 CASE(chains_that_leave_the_packet_are_malformed,

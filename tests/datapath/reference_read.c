@@ -90,7 +90,8 @@ enum verdict reference_read_chain(struct reading *reading, uint8_t type)
 		const uint8_t *header = reading->data + reading->transport;
 
 		if (count == EXTENSIONS_MAX)
-			return VERDICT_DROP_EXT_CHAIN;
+			return reading->transport > reading->end ? VERDICT_DROP_MALFORMED
+								 : VERDICT_DROP_EXT_CHAIN;
 		/* What is longer than the packet is told by where the chain ends. */
 		if (reading->transport + 8 > reading->size)
 			return VERDICT_DROP_MALFORMED;
@@ -119,8 +120,7 @@ static enum verdict read_ipv6(struct reading *reading)
 	reading->traffic_class = (uint8_t)(reference_word(ip, 0) >> 4);
 	reading->transport = reading->network + 40;
 	verdict = reference_read_chain(reading, ip[6]);
-	if (verdict == VERDICT_NONE)
-		reading->bytes = reading->end - reading->network;
+	reading->bytes = reading->end - reading->network;
 	return verdict;
 }
 
