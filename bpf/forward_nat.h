@@ -8,6 +8,7 @@
 #define BPF_FORWARD_NAT_H
 
 #include "mss.h"
+#include "nat_fragment.h"
 #include "nat_rewrite.h"
 #include "vlan.h"
 
@@ -90,7 +91,7 @@ noinline __u32 nat_service(void)
 	const struct nat_reply *reply;
 	struct nat_key key;
 
-	if (!job)
+	if (!job || (job->fragment == FRAGMENT_LATER && !nat_fragment_recall()))
 		return VERDICT_PASS_NOT_VIP;
 	key = job->key;
 	reply = bpf_map_lookup_elem(&nat_replies, &key);
@@ -106,6 +107,8 @@ noinline __u32 nat_service(void)
 		__builtin_memcpy(job->address, reply->vip, sizeof(reply->vip));
 	job->port = reply->port;
 	job->backend = reply->backend;
+	if (job->fragment == FRAGMENT_FIRST)
+		nat_fragment_remember();
 	return VERDICT_NONE;
 }
 
@@ -123,6 +126,8 @@ static __always_inline void nat_job_fill(struct nat_job *job, const struct packe
 	job->family = packet->key.family;
 	job->is_reply = 1;
 	job->is_error = is_error;
+	job->fragment = is_error ? FRAGMENT_NONE : packet->fragment; /* else the quote's */
+	job->fragment_id = packet->fragment_id;
 }
 
 /*
@@ -143,8 +148,6 @@ noinline __u32 nat_answer_read(struct xdp_md *ctx, __u32 link_length, __u32 fami
 	job->length = packet.length;
 	job->protocol = packet.key.protocol;
 	job->traffic_class = packet.traffic_class;
-	if (packet.fragment == FRAGMENT_LATER)
-		return VERDICT_PASS_NOT_VIP;
 	if (packet.key.protocol == IPPROTO_ICMP || packet.key.protocol == IPPROTO_ICMPV6)
 		return VERDICT_PASS_ICMP;
 	nat_job_fill(job, &packet, packet.key.source, false);

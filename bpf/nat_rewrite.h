@@ -19,9 +19,10 @@ struct nat_job {
 	struct nat_key key; /* of replies: the end that tells the service */
 	__u32 macs[3];      /* the new destination and source, as they lie in the frame */
 	__u32 link_length;
-	__u32 length;  /* of replies: of the IP packet */
-	__u32 ifindex; /* of replies: where they leave */
-	__u32 backend; /* of replies: whose service it is */
+	__u32 length;      /* of replies: of the IP packet */
+	__u32 ifindex;     /* of replies: where they leave */
+	__u32 backend;     /* of replies: whose service it is */
+	__u32 fragment_id; /* of replies: in network order */
 	/* The transport header in work: the packet's, or its quote's. */
 	__u32 part_place; /* in the frame */
 	__u32 part_room;  /* bytes that are there */
@@ -35,6 +36,7 @@ struct nat_job {
 	__u8 is_reply; /* the source is the end that changes, in a quote the destination */
 	__u8 is_error; /* an ICMP error: the flow is that of its quote */
 	__u8 is_hop;   /* this host routes it: hop limit and MAC addresses; else the host's stack */
+	__u8 fragment; /* of replies: enum fragment */
 };
 
 struct {

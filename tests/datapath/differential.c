@@ -65,6 +65,8 @@ static void backend_write(struct round *round, uint32_t service, uint32_t number
 					      tunnel ? from->to : NULL);
 
 	backend->mode = from->mode;
+	if (of->vlan != VLAN_KEEP || of->client_vlan != VLAN_KEEP)
+		backend->mode |= BACKEND_RETAGS;
 	backend->port = htons(from->port);
 	if (from->reachable)
 		backend->nexthop.egress = (uint16_t)from->egress;
@@ -108,6 +110,8 @@ static void service_write(struct round *round, uint32_t number, uint32_t now)
 	service->tracking = from->minimal ? TRACKING_MINIMAL : TRACKING_FULL;
 	service->affinity = from->affinity;
 	service->quic = from->quic;
+	service->vlan = from->vlan;
+	service->client_vlan = from->client_vlan;
 	service->empty = from->empty_passes ? EMPTY_PASS : EMPTY_DROP;
 	for (uint32_t slot = 0; slot < LAB_SLOTS; slot++)
 		round->lab->slots[line + slot / SLUICE_SLOTS_PER_LINE]
@@ -117,11 +121,19 @@ static void service_write(struct round *round, uint32_t number, uint32_t now)
 		backend_write(round, number, i);
 }
 
+static uint16_t vlan_random(struct round *round)
+{
+	static const uint16_t vlans[] = {VLAN_NONE, 1, 777, VLAN_ID_MAX};
+
+	return one_in(round, 2) ? VLAN_KEEP : vlans[random_below(round, 4)];
+}
+
 static void round_start(struct round *round)
 {
 	struct lab *lab = round->lab;
 
 	round->now = lab_now(round->lab);
+	round->answer.from = NULL;
 	lab_reset((void **)&lab);
 	memset(round->reference, 0, sizeof(*round->reference));
 	/* Without the clients' network nobody knows where answers would go. */
@@ -137,6 +149,8 @@ static void round_start(struct round *round)
 		service->empty_passes = one_in(round, 2);
 		service->vip_passes = service->protocol == IPPROTO_UDP;
 		service->affinity = (uint8_t)random_below(round, 3);
+		service->vlan = vlan_random(round);
+		service->client_vlan = vlan_random(round);
 		for (uint32_t j = 0; j < REFERENCE_BACKENDS; j++)
 			backend_make(round, i, j);
 		slots_make(round, service);

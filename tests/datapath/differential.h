@@ -11,7 +11,8 @@ struct round {
 	struct lab *lab;
 	struct reference *reference;
 	struct ring_buffer *ring;
-	bool has_network; /* of the clients, for what backends in mode nat answer */
+	bool has_network;   /* of the clients, for what backends in mode nat answer */
+	struct spec answer; /* the last first fragment of one; .from NULL: there was none */
 	uint64_t seed, random;
 	struct timespec start;
 	uint32_t now; /* in ticks */

@@ -232,6 +232,8 @@ static struct spec flow_random(struct round *round, const char *from, const char
 		spec.options = 4 * random_below(round, 4);
 	if (one_in(round, 10))
 		spec.fragment = 80;
+	spec.more = one_in(round, 10);
+	spec.id = (uint16_t)(1 + random_below(round, 8));
 	return spec;
 }
 
@@ -247,6 +249,27 @@ static void vip_error_random(struct round *round, struct frame *frame)
 					 one_in(round, 10) ? 4711 : service->port);
 
 	error_random(round, frame, &quoted, v6 ? NAT_ROUTER6 : NAT_ROUTER4);
+}
+
+/* A fragment of it, often one behind the first one that was sent last; or the whole. */
+static void answer_fragment(struct round *round, struct spec *spec)
+{
+	static const uint8_t chain[] = {IPPROTO_FRAGMENT, 0xff};
+
+	spec->fragment = 0;
+	if (one_in(round, 2))
+		return;
+	if (round->answer.from && one_in(round, 2)) {
+		*spec = round->answer;
+		spec->fragment = 8 * (1 + random_below(round, 20));
+		spec->more = one_in(round, 2);
+		return;
+	}
+	spec_fragment(round, spec);
+	if (strchr(spec->from, ':'))
+		spec->extensions = chain;
+	if (!spec->fragment)
+		round->answer = *spec;
 }
 
 /* What a backend in mode nat answers, or an error about what it got. */
@@ -272,7 +295,8 @@ static void answer_random(struct round *round, struct frame *frame)
 	}
 	spec = flow_random(round, backend->to, client, service->protocol, port);
 	spec.hop_limit = one_in(round, 20) ? 1 : 61;
-	spec.more = one_in(round, 20) && !v6;
+	spec.vlans = one_in(round, 3) ? random_below(round, 3) : 0;
+	answer_fragment(round, &spec);
 	frame_build(frame, &spec);
 	sum_random(round, frame, &spec);
 }

@@ -165,20 +165,6 @@ CASE(event_names_the_datagram,
 	assert_int_equal(verdict_of(lab, &theirs), VERDICT_HOLD_FRAGMENT);
 }
 
-/* Make the only record look as if it had been made so many ticks ago. */
-static void record_age(struct lab *lab, uint32_t ticks)
-{
-	int fd = bpf_map__fd(lab->sluice->maps.fragments);
-	struct fragment_owner owner;
-	struct fragment_key key;
-
-	assert_int_equal(bpf_map_get_next_key(fd, NULL, &key), 0);
-	assert_int_equal(bpf_map_lookup_elem(fd, &key, &owner), 0);
-	owner.word = fragment_word(fragment_kind(owner.word), fragment_number(owner.word),
-				   lab_now(lab) - ticks);
-	assert_int_equal(bpf_map_update_elem(fd, &key, &owner, BPF_EXIST), 0);
-}
-
 CASE(old_record_is_of_another_datagram,
      "conformance/fragment: an id that is used again does not follow the old datagram")
 {
@@ -190,9 +176,9 @@ CASE(old_record_is_of_another_datagram,
 
 	pool(lab);
 	old = lab_send(lab, &first);
-	record_age(lab, SLUICE_FRAGMENT_TICKS - 1);
+	lab_fragments_age(lab, SLUICE_FRAGMENT_TICKS - 1);
 	assert_int_equal(lab_send(lab, &later), old);
-	record_age(lab, SLUICE_FRAGMENT_TICKS + 2);
+	lab_fragments_age(lab, SLUICE_FRAGMENT_TICKS + 2);
 	assert_int_equal(verdict_of(lab, &later), VERDICT_HOLD_FRAGMENT);
 	do {
 		first.source_port++;
@@ -219,7 +205,7 @@ CASE(later_shares_the_verdict_of_the_first,
 	assert_int_equal(verdict_of(lab, &later), VERDICT_DROP_NO_SERVICE);
 	/* The same where the VIP passes such packets: those of its services must wait as well. */
 	lab_vip_pass(lab, VIP4, true);
-	record_age(lab, SLUICE_FRAGMENT_TICKS + 2);
+	lab_fragments_age(lab, SLUICE_FRAGMENT_TICKS + 2);
 	assert_int_equal(verdict_of(lab, &later), VERDICT_HOLD_FRAGMENT);
 	assert_int_equal(verdict_of(lab, &first), VERDICT_PASS_NO_SERVICE);
 	assert_int_equal(ring_read(lab, &ring), 2);

@@ -10,6 +10,7 @@
 
 #include "cases.h"
 #include "keep.h"
+#include "sluice/abi.h"
 
 static void put(struct frame *frame, const void *bytes, size_t length)
 {
@@ -196,6 +197,21 @@ size_t frame_link_length(const struct frame *frame)
 	while (frame->data[length - 2] == 0x81 || frame->data[length - 2] == 0x88)
 		length += 4;
 	return length;
+}
+
+void frame_retag(struct frame *frame, uint16_t vlan)
+{
+	size_t link = frame_link_length(frame);
+	struct frame before = *frame;
+
+	if (vlan == VLAN_KEEP)
+		return;
+	frame->length = 12;
+	if (vlan != VLAN_NONE) {
+		put_word(frame, 0x8100);
+		put_word(frame, (link > 14 ? (before.data[14] & 0xf0u) << 8 : 0) | vlan);
+	}
+	put(frame, before.data + link - 2, before.length - link + 2);
 }
 
 /* UDP and GUE, version 0 and nothing but the inner protocol. */

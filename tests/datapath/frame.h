@@ -62,6 +62,12 @@ void frame_wrap(struct frame *frame, const struct outer *outer);
 
 void frame_set_macs(struct frame *frame, const uint8_t to[6], const uint8_t from[6]);
 
+/*
+ * frame_retag - in place of the frame's VLAN tags none (VLAN_NONE), or one of this ID, which takes the
+ * priority of the outer one that was there; VLAN_KEEP changes nothing.
+ */
+void frame_retag(struct frame *frame, uint16_t vlan);
+
 /* frame_assert_equal - fail with both frames in hex if they differ. */
 void frame_assert_equal(const struct frame *got, const struct frame *expected);
 

@@ -378,6 +378,22 @@ void lab_guard_source_age(struct lab *lab, const struct guard_source_key *key, u
 	assert_int_equal(bpf_map_update_elem(fd, key, &full, BPF_EXIST), 0);
 }
 
+void lab_fragments_age(struct lab *lab, uint32_t ticks)
+{
+	int fd = bpf_map__fd(lab->sluice->maps.fragments);
+	struct fragment_key key, *previous = NULL;
+	uint32_t then = lab_now(lab) - ticks;
+	struct fragment_owner owner;
+
+	while (!bpf_map_get_next_key(fd, previous, &key)) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &key, &owner), 0);
+		owner.word =
+			fragment_word(fragment_kind(owner.word), fragment_number(owner.word), then);
+		assert_int_equal(bpf_map_update_elem(fd, &key, &owner, BPF_EXIST), 0);
+		previous = &key;
+	}
+}
+
 size_t lab_guard_sources(struct lab *lab)
 {
 	int fd = bpf_map__fd(lab->sluice->maps.guard_sources);

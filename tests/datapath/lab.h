@@ -105,6 +105,9 @@ void lab_guard_source_age(struct lab *lab, const struct guard_source_key *key, u
 /* lab_guard_sources - buckets that there are. */
 size_t lab_guard_sources(struct lab *lab);
 
+/* lab_fragments_age - as if all records of datagrams had been made so many ticks ago. */
+void lab_fragments_age(struct lab *lab, uint32_t ticks);
+
 /* lab_carries - whether the frame can be run at all; a case leaves out those that cannot. */
 bool lab_carries(const struct lab *lab, const struct frame *frame);
 

@@ -124,7 +124,8 @@ static struct layout layout_of(const struct frame *frame)
 	layout.protocol = bytes[6];
 	layout.transport = ip + 40;
 	layout.end = ip + 40 + (size_t)bytes[4] * 256 + bytes[5];
-	while (layout.protocol == IPPROTO_HOPOPTS || layout.protocol == IPPROTO_DSTOPTS) {
+	while (layout.protocol == IPPROTO_HOPOPTS || layout.protocol == IPPROTO_DSTOPTS ||
+	       layout.protocol == IPPROTO_FRAGMENT) {
 		layout.protocol = frame->data[layout.transport];
 		layout.transport += (frame->data[layout.transport + 1] + 1u) * 8;
 	}

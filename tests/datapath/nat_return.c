@@ -273,3 +273,106 @@ RETURN_CASE(errors_tell_the_client,
 		expect(lab, &frame, &expected);
 	}
 }
+
+static const uint8_t fragment_chain[] = {44, 0xff};
+
+/* A datagram's fragment from there on, as it is sent; the first one has the port. */
+static struct spec fragment_of(struct spec answer, unsigned int offset, bool more)
+{
+	answer.fragment = offset;
+	answer.more = more;
+	if (strchr(answer.from, ':'))
+		answer.extensions = fragment_chain;
+	return answer;
+}
+
+/* What a fragment's addresses alone change: of a first one the port and the checksum, too. */
+static void check_fragment(struct lab *lab, const struct spec *answer)
+{
+	const struct spec expected_spec = returned(answer);
+	struct frame frame, expected;
+
+	frame_build(&frame, answer);
+	frame_build(&expected, &expected_spec);
+	expect(lab, &frame, &expected);
+}
+
+RETURN_CASE(fragments_of_answers_come_from_the_vip,
+	    "conformance/N2 all fragments of an answer come from the VIP, v4 and v6")
+{
+	struct lab *lab = *state;
+
+	need_network();
+	for (uint16_t i = 0; i < 20; i++) {
+		struct spec answer = nat_answer(i & 1, IPPROTO_UDP), fragment;
+		struct frame frame;
+
+		answer.id = (uint16_t)(100 + i);
+		fragment = fragment_of(answer, 0, true);
+		check_fragment(lab, &fragment);
+		fragment = fragment_of(answer, 800, true);
+		check_fragment(lab, &fragment);
+		fragment = fragment_of(answer, 1600, false);
+		check_fragment(lab, &fragment);
+		/* Of a datagram that nobody has seen the start of, nobody knows what it is. */
+		fragment.id = 99;
+		frame_build(&frame, &fragment);
+		expect_untouched(lab, &frame);
+	}
+	assert_int_equal(lab_flow_count(lab).inserts, 0);
+}
+
+RETURN_CASE(quoted_fragments_are_no_answers,
+	    "conformance/N2 a fragment that an ICMP error quotes is no answer's first one")
+{
+	struct spec quoted = nat_request(true, IPPROTO_UDP), later = nat_answer(true, IPPROTO_UDP);
+	struct lab *lab = *state;
+	struct result result;
+	struct frame frame;
+
+	need_network();
+	quoted.to = NAT_BACKEND6;
+	quoted.port = NAT_BACKEND_PORT;
+	quoted.id = later.id = 9;
+	quoted = fragment_of(quoted, 0, true);
+	nat_error(&frame, quoted.to, 61, &quoted, 12);
+	lab_run(lab, &frame, &result);
+	assert_int_equal(result.verdict, VERDICT_RETURN_NAT);
+	later = fragment_of(later, 800, false);
+	frame_build(&frame, &later);
+	expect_untouched(lab, &frame);
+}
+
+RETURN_CASE(
+	fragments_of_others_are_left_alone,
+	"conformance/N2 fragments that are no answer's, or no answer's any more, are not touched")
+{
+	struct spec own = nat_answer(false, IPPROTO_UDP), later;
+	struct lab *lab = *state;
+	struct frame frame;
+
+	need_network();
+	own.id = 7;
+	own.source_port = NAT_BACKEND_PORT + 1;
+	own.more = true;
+	frame_build(&frame, &own);
+	expect_untouched(lab, &frame);
+	later = fragment_of(own, 800, false);
+	frame_build(&frame, &later);
+	expect_untouched(lab, &frame);
+
+	own.source_port = NAT_BACKEND_PORT;
+	check_fragment(lab, &own);
+	check_fragment(lab, &later);
+	later.from = "10.1.2.4";
+	frame_build(&frame, &later);
+	expect_untouched(lab, &frame);
+	later.from = own.from;
+	later.protocol = IPPROTO_TCP;
+	frame_build(&frame, &later);
+	expect_untouched(lab, &frame);
+	later.protocol = own.protocol;
+	lab_fragments_age(lab, SLUICE_FRAGMENT_TICKS + 2);
+	frame_build(&frame, &later);
+	expect_untouched(lab, &frame);
+}

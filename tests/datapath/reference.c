@@ -159,8 +159,8 @@ static struct fragment_key datagram_key(const struct reading *reading)
 	return key;
 }
 
-static struct reference_datagram *datagram_find(struct reference *reference,
-						const struct reading *reading)
+struct reference_datagram *reference_datagram(struct reference *reference,
+					      const struct reading *reading)
 {
 	struct fragment_key key = datagram_key(reading);
 
@@ -170,10 +170,10 @@ static struct reference_datagram *datagram_find(struct reference *reference,
 	return NULL;
 }
 
-static void datagram_record(struct reference *reference, const struct reading *reading,
-			    const struct decision *decision)
+void reference_datagram_record(struct reference *reference, const struct reading *reading,
+			       const struct decision *decision)
 {
-	struct reference_datagram *datagram = datagram_find(reference, reading);
+	struct reference_datagram *datagram = reference_datagram(reference, reading);
 
 	if (!datagram)
 		datagram = &reference->datagrams[reference->datagram_count++];
@@ -210,7 +210,7 @@ static uint32_t datagram_backend(struct reference *reference,
 
 static struct decision later_decide(struct reference *reference, const struct reading *reading)
 {
-	const struct reference_datagram *datagram = datagram_find(reference, reading);
+	const struct reference_datagram *datagram = reference_datagram(reference, reading);
 	struct decision decision = {.verdict = VERDICT_HOLD_FRAGMENT};
 
 	if (is_icmp(reading))
@@ -265,7 +265,7 @@ static struct decision decide(struct reference *reference, const struct reading 
 						   : VERDICT_DROP_EMPTY_POOL;
 	}
 	if (reading->first)
-		datagram_record(reference, reading, &decision);
+		reference_datagram_record(reference, reading, &decision);
 	return decision;
 }
 
@@ -312,8 +312,8 @@ static void forward(const struct reference *reference, const struct reading *rea
 		[FORWARD_MODE_IPIP] = VERDICT_FORWARD_IPIP,
 		[FORWARD_MODE_GUE] = VERDICT_FORWARD_GUE,
 	};
-	const struct reference_backend *backend =
-		&reference->services[decision->service].backends[decision->backend];
+	const struct reference_service *service = &reference->services[decision->service];
+	const struct reference_backend *backend = &service->backends[decision->backend];
 	uint8_t mac[6];
 
 	lab_backend_mac(decision->service, decision->backend, mac);
@@ -336,6 +336,7 @@ static void forward(const struct reference *reference, const struct reading *rea
 	if (backend->mode == FORWARD_MODE_IPIP || backend->mode == FORWARD_MODE_GUE)
 		wrap(&result->frame, reading, backend, decision->hash);
 	frame_set_macs(&result->frame, mac, lab_own_mac);
+	frame_retag(&result->frame, service->vlan);
 }
 
 bool reference_run(struct reference *reference, const struct frame *frame,

@@ -26,7 +26,8 @@ struct reference_service {
 	uint8_t protocol;
 	uint16_t port; /* 0: any */
 	bool minimal, quic, in_grace, empty_passes, vip_passes;
-	uint8_t affinity; /* enum affinity */
+	uint8_t affinity;           /* enum affinity */
+	uint16_t vlan, client_vlan; /* VLAN_KEEP, VLAN_NONE or an ID */
 	struct reference_backend backends[REFERENCE_BACKENDS];
 	uint16_t current[LAB_SLOTS], previous[LAB_SLOTS];
 };
@@ -37,7 +38,7 @@ struct reference_flow {
 	enum flow_state state;
 };
 
-/* What became of the first fragment of a datagram. */
+/* What became of the first fragment of a datagram, which may be an answer in mode nat. */
 struct reference_datagram {
 	struct fragment_key key;
 	enum verdict verdict; /* VERDICT_NONE: it went to the backend */

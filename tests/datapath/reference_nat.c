@@ -164,7 +164,7 @@ static enum verdict way_to(const struct flow_key *key)
 }
 
 static void answer_put(struct reading *reading, const struct end *end, bool is_error,
-		       enum verdict verdict, struct result *result)
+		       enum verdict verdict, uint16_t vlan, struct result *result)
 {
 	static const uint8_t client[6] = NAT_CLIENT_MAC_BYTES, router[6] = NAT_ROUTER_MAC_BYTES;
 	bool is_hop = verdict == VERDICT_RETURN_NAT;
@@ -179,11 +179,25 @@ static void answer_put(struct reading *reading, const struct end *end, bool is_e
 		return;
 	}
 	result->action = is_hop ? XDP_REDIRECT : XDP_PASS;
-	if (is_hop)
-		frame_set_macs(&result->frame, client, router);
+	if (!is_hop)
+		return;
+	frame_set_macs(&result->frame, client, router);
+	frame_retag(&result->frame, vlan);
 }
 
-bool reference_nat_return(const struct reference *reference, struct reading *reading,
+/* A fragment behind the first one is what that one was. False: nobody knows that. */
+static bool later_read(struct reference *reference, const struct reading *reading,
+		       struct flow_key *key)
+{
+	const struct reference_datagram *datagram = reference_datagram(reference, reading);
+
+	if (!datagram)
+		return false;
+	*key = datagram->flow;
+	return true;
+}
+
+bool reference_nat_return(struct reference *reference, struct reading *reading,
 			  struct result *result)
 {
 	struct flow_key key = reading->key;
@@ -193,13 +207,16 @@ bool reference_nat_return(const struct reference *reference, struct reading *rea
 	enum verdict verdict;
 	bool is_error = key.protocol == IPPROTO_ICMP || key.protocol == IPPROTO_ICMPV6;
 
-	if (reading->later || (is_error && reference_icmp_error(reading, &key) != VERDICT_NONE))
+	if (is_error ? reference_icmp_error(reading, &key) != VERDICT_NONE
+		     : reading->later && !later_read(reference, reading, &key))
 		return true;
 	backend = answerer(reference, &key, key.source_port, &service);
 	if (!backend)
 		backend = answerer(reference, &key, 0, &service);
 	if (!backend)
 		return true;
+	if (reading->first)
+		reference_datagram_record(reference, reading, &(struct decision){0});
 	verdict = way_to(&reading->key);
 	if (verdict == VERDICT_PASS_NOT_VIP || verdict == VERDICT_NONE)
 		return verdict == VERDICT_PASS_NOT_VIP;
@@ -209,6 +226,6 @@ bool reference_nat_return(const struct reference *reference, struct reading *rea
 	/* A router on the way to the backend speaks for itself. */
 	if (is_error && memcmp(reading->key.source, key.source, sizeof(key.source)))
 		memcpy(end.address.word, reading->key.source, sizeof(end.address.word));
-	answer_put(reading, &end, is_error, verdict, result);
+	answer_put(reading, &end, is_error, verdict, service->client_vlan, result);
 	return true;
 }

@@ -54,6 +54,12 @@ struct decision reference_icmp(struct reference *reference, const struct reading
 /* reference_icmp_error - read what an ICMP error quotes: the key is that of the client's packets. */
 enum verdict reference_icmp_error(const struct reading *reading, struct flow_key *ret_key);
 
+/* What is known of the datagram that the fragment is of: NULL if nothing is. */
+struct reference_datagram *reference_datagram(struct reference *reference,
+					      const struct reading *reading);
+void reference_datagram_record(struct reference *reference, const struct reading *reading,
+			       const struct decision *decision);
+
 /* reference_nat - write what a backend in mode nat gets into the result. */
 void reference_nat(const struct reference *reference, const struct reading *reading,
 		   const struct decision *decision, struct result *result);
@@ -62,7 +68,7 @@ void reference_nat(const struct reference *reference, const struct reading *read
  * reference_nat_return - a packet that is not to a VIP: what becomes of it if a backend in mode nat
  * answers with it. False: the model does not tell.
  */
-bool reference_nat_return(const struct reference *reference, struct reading *reading,
+bool reference_nat_return(struct reference *reference, struct reading *reading,
 			  struct result *result);
 
 /* reference_put - store bytes; returns how that changes a sum over them (RFC 1624). */

@@ -13,24 +13,6 @@
 #define FROM6    .from = "2001:db8:5::5", .to = VIP6, .source_port = 40000, .port = 80
 #define OWN_VLAN 777
 
-/* The frame with these tags in place of its own: VLAN_NONE, or one of this ID and priority. */
-static void retag(struct frame *frame, uint16_t vlan, uint8_t priority)
-{
-	size_t link = frame_link_length(frame);
-	struct frame old = *frame;
-	uint8_t tag[4] = {0x81, 0, (uint8_t)(priority | vlan >> 8), (uint8_t)vlan};
-	size_t at = 12;
-
-	if (vlan == VLAN_KEEP)
-		return;
-	if (vlan != VLAN_NONE) {
-		memcpy(frame->data + at, tag, sizeof(tag));
-		at += sizeof(tag);
-	}
-	memcpy(frame->data + at, old.data + link - 2, old.length - link + 2);
-	frame->length = at + old.length - link + 2;
-}
-
 static void pool(struct lab *lab, const struct spec *spec, enum forward_mode mode, uint16_t vlan)
 {
 	struct backend *backend;
@@ -59,7 +41,7 @@ static void check(struct lab *lab, const struct spec *spec, enum forward_mode mo
 	lab_run(lab, &frame, &result);
 	assert_int_equal(result.action, XDP_TX);
 	expected = result.frame;
-	retag(&expected, vlan, spec->vlans ? priority : 0);
+	frame_retag(&expected, vlan);
 	lab->services[1].vlan = vlan;
 	lab_run(lab, &frame, &result);
 	assert_int_equal(result.action, XDP_TX);
@@ -120,7 +102,7 @@ NAT_CASE(nat_has_tags_of_its_own, "conformance/F15 mode nat puts packets into th
 		lab->services[id].vlan = VLAN_KEEP;
 		lab_run(lab, &frame, &result);
 		expected = result.frame;
-		retag(&expected, OWN_VLAN, 0);
+		frame_retag(&expected, OWN_VLAN);
 		lab->services[id].vlan = OWN_VLAN;
 		lab_run(lab, &frame, &result);
 		assert_int_equal(result.verdict, VERDICT_FORWARD_NAT);

@@ -9,8 +9,11 @@ other.
 
 import contextlib
 import json
+import random
+import socket
 
 from lib.cases import case
+from lib.keeper import inside
 from lib.world import (VIP, Load, all_answered, ask_udp, backend, fetch, no_drops, open_lab,
                        serve_udp, service, url, verdicts, wait_for, wait_reachable)
 
@@ -94,6 +97,34 @@ def nat_udp(context):
         assert sum(answer["answers"].values()) == 100 and answer["moved"] == 0, answer
         assert verdicts(lab)["return_nat"] == 100
         no_drops(lab)
+
+
+def ask_large(lab, family, port, sizes):
+    """Datagrams of these sizes from one socket, each of which the server sends back."""
+    kind = socket.AF_INET6 if family == 6 else socket.AF_INET
+    with inside(lab.client), socket.socket(kind, socket.SOCK_DGRAM) as one:
+        one.settimeout(20)
+        one.connect((VIP[family], port))
+        for size in sizes:
+            payload = random.randbytes(size)
+            one.send(payload)
+            _, back = one.recv(65535).split(b" ", 1)
+            assert back == payload, f"another payload, of {len(back)} bytes, not {size}"
+
+
+@case("conformance/N2 requests and answers of many fragments, v4 and v6, with their checksums")
+def nat_large(context):
+    for family in (4, 6):
+        with open_nat(context, family, 2) as (lab, nodes):
+            for node in nodes:
+                serve_udp(node, node.target, UDP_PORT)
+            begin(lab, nat_service(lab, "echo", family, nodes, UDP_PORT, protocol="udp", port=5300))
+            sizes = 1400, 1473, 4000, 9001, 20000
+            ask_large(lab, family, 5300, sizes)
+            least = sum(size // 1600 + 1 for size in sizes)
+            wait_for("every fragment was counted",
+                     lambda: verdicts(lab)["return_nat"] >= least)
+            no_drops(lab)
 
 
 @case("conformance/N2 a client whose MAC address is not known yet is found by the host's stack")
