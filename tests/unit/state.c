@@ -492,6 +492,38 @@ static void reload_keeps_limits(void **context)
 	state_free(state);
 }
 
+static void reload_checks_families(void **context)
+{
+	struct state *state = state_new(&limits_small), *trial;
+	struct error error;
+	struct web web;
+
+	(void)context;
+	web_make(&web);
+	web.service.mode = FORWARD_MODE_IPIP;
+	apply(state, &web);
+	backend_add(state, "web", "far", "2001:db8::1");
+	web.service.mode = FORWARD_MODE_NAT;
+	trial = state_clone(state);
+	assert_refused(state_apply(trial, &web.config, &error), -EINVAL, &error,
+		       "service web: mode nat keeps the family of the VIP, which is IPv4, and its "
+		       "backend far has address 2001:db8::1; remove that backend, or leave the "
+		       "service in another mode");
+	state_free(trial);
+	assert_int_equal(state_pool(state, "web")->service->mode, FORWARD_MODE_IPIP);
+	assert_int_equal(backend_of(state, "web", "far")->life, LIFE_ACTIVE);
+	/* One that drained can come back, as what it is. */
+	assert_int_equal(state_backend_drain(state, "web", "far", 99, NULL), 0);
+	assert_int_equal(state_backend_drained(state, "web", "far", NULL), 0);
+	trial = state_clone(state);
+	assert_int_equal(state_apply(trial, &web.config, NULL), -EINVAL);
+	state_free(trial);
+	assert_int_equal(state_backend_remove(state, "web", "far", NULL), 0);
+	apply(state, &web);
+	assert_int_equal(state_pool(state, "web")->service->mode, FORWARD_MODE_NAT);
+	state_free(state);
+}
+
 static const struct CMUnitTest cases[] = {
 	CASE(blocks_are_apart, "unit/state: each service has records and slot lines of its own"),
 	CASE(blocks_wait_for_purge, "unit/state: blocks of a removed service wait for a purge"),
@@ -508,6 +540,8 @@ static const struct CMUnitTest cases[] = {
 	CASE(reload_follows_config, "unit/state: a reload follows addresses, names and weights"),
 	CASE(reload_moves_blocks, "unit/state: a new port or table size keeps the pool"),
 	CASE(reload_config_wins, "unit/state: the config wins over services added at run time"),
+	CASE(reload_checks_families,
+	     "unit/state: a reload to mode nat is refused while a backend is of another family"),
 	CASE(reload_keeps_limits, "unit/state: a reload cannot change the size of the maps"),
 };
 

@@ -244,6 +244,33 @@ static bool service_fits(const struct pool *pool, const struct service_config *s
 	       service_config_equal(pool->service, service);
 }
 
+/*
+ * Backends that stay have been checked by the mode and VIP that the service had; mode nat keeps the
+ * packet's family. Those that take no packets any more do not matter, but what drained can come back.
+ */
+static int family_check(const struct pool *pool, struct error *error)
+{
+	int family = ip_family(&pool->service->vip);
+
+	for (size_t i = 0; pool->service->mode == FORWARD_MODE_NAT && i < pool->backend_count;
+	     i++) {
+		const struct pool_backend *backend = &pool->backends[i];
+		char text[IP_TEXT_MAX];
+
+		if ((!backend_alive(backend) && backend->life != LIFE_DRAINED) ||
+		    ip_family(&backend->address) == family)
+			continue;
+		return error_set(
+			error, -EINVAL,
+			"service %s: mode nat keeps the family of the VIP, which is IPv%d, "
+			"and its backend %s has address %s; remove that backend, or leave "
+			"the service in another mode",
+			pool->service->name, family, backend->name,
+			ip_format(&backend->address, text));
+	}
+	return 0;
+}
+
 static int pool_apply(struct state *state, const struct pool *now,
 		      const struct service_config *wanted, bool *gone, struct error *error)
 {
@@ -267,6 +294,8 @@ static int pool_apply(struct state *state, const struct pool *now,
 	if (any_gone)
 		pool_backends_remove(pool, gone);
 	code = service_follow(state, pool, service, wanted, error);
+	if (!code)
+		code = family_check(pool, error);
 	if (!code)
 		code = backends_follow(pool, wanted, error);
 	if (!code)
