@@ -300,6 +300,42 @@ def scale_show(context):
         assert done.stdout.startswith("SERVICE") and "no service scales" in done.stderr
 
 
+@case("autoscale/scale show of one service: the decision with all that it follows from", root=False)
+def scale_show_one(context):
+    one = SCALE | {
+        "dry_run": True, "reason": "schedule", "next": "1 more as creations end", "warming": 1,
+        "standby": 2, "lead_s": 90, "signals": [
+            {"signal": "packets", "decides": True, "trend": True, "value": 2345.6, "reported": None,
+             "estimate": 2300, "window_s": 16, "forecast": 2500, "target": 1000, "need": 3},
+            {"signal": "cpu", "decides": False, "trend": False, "value": 130,
+             "reported": {"known": 2, "asked": 3}, "estimate": 200, "window_s": 64,
+             "forecast": 200, "target": 70, "need": 3},
+            {"signal": "memory", "decides": False, "trend": False, "value": None,
+             "reported": {"known": 0, "asked": 3}, "estimate": 0, "window_s": 0, "forecast": 0,
+             "target": 80, "need": 0}],
+        "floors": {"min": 1, "schedule": 3, "yesterday": 2, "first_packet": 0},
+        "hold": {"for_s": 300, "left_s": 120, "need": 5},
+        "backoff": {"failures": 4, "quota": False, "left_s": 8},
+        "unhealthy": {"count": 1, "of": 3, "percent_max": 50},
+        "pending": [{"name": "web-sluice-7", "state": "provisioning", "note": "no room"}]}
+    with fake_agent(context.tmp / "s") as agent:
+        agent.on("GET", "/v1/scale/web", one)
+        text = succeeds(context, "scale", "show", "web", agent=agent).stdout
+        for words in ("web: up; DRY RUN: what follows is only said, nothing of it is done",
+                      "2346 packets/s need 3 backends", "1 more as creations end",
+                      "2 active, 1 warming, 1 provisioning, 2 standby; need 3 by schedule",
+                      "5m0s, 2m0s left: 5 were needed within it",
+                      "min 1, schedule 3, yesterday 2, first packet 0",
+                      "1 of 3; above 50% nothing is done",
+                      "/bin/true, a backend takes 1m30s to carry its share; failed 4 times in a "
+                      "row, asked again in 8s", "web-sluice-7 is provisioning: no room"):
+            assert words in text, (words, text)
+        rows = columns(text, "SIGNAL", "VALUE")
+        assert rows[0] == "packets 2346/s 2300/s 16s 2500/s 1000/s 3 yes, by its trend".split(), rows
+        assert rows[1] == "cpu 130% (2 of 3 report) 200% 1m4s 200% 70% 3".split(), rows
+        assert rows[2][:5] == "memory unknown (0 of 3".split(), rows
+
+
 @case("e2e/cli: flows filters, counts and lists", root=False)
 def flows(context):
     answer = {

@@ -1,51 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Tests of user/model/autoscale.h: what is decided, when, and what is said about it. */
-#include "unit.h"
-
 #include <math.h>
 
-#include "model/autoscale.h"
-
-/* A service under a script: one step a second. */
-struct scene {
-	struct autoscale_memory memory;
-	struct autoscale_config config;
-	struct autoscale_input input;
-	struct autoscale_output output;
-};
-
-static struct scene scene_make(uint32_t active)
-{
-	return (struct scene){
-		.config = {.target = 1000,
-			   .min = 1,
-			   .max = 8,
-			   .step_down = 1,
-			   .creating_max = 2,
-			   .hold_ms = 30000,
-			   .hold_max_ms = 30000,
-			   .trend = true,
-			   .unhealthy_max = 50},
-		.input = {.now_ms = 1000000,
-			  .signals[SIGNAL_PACKETS].fresh = true,
-			  .lead_ms = 90000,
-			  .active = active},
-	};
-}
-
-static const struct autoscale_output *step(struct scene *scene, double demand)
-{
-	scene->input.now_ms += 1000;
-	scene->input.signals[scene->config.signal].value = demand;
-	autoscale_step(&scene->memory, &scene->config, &scene->input, &scene->output);
-	return &scene->output;
-}
-
-static void steps(struct scene *scene, double demand, int count)
-{
-	while (count--)
-		step(scene, demand);
-}
+#include "scene.h"
 
 static void up_at_once(void **context)
 {
@@ -442,8 +399,9 @@ static void largest_signal_wins(void **context)
 	(void)context;
 	scene.config.targets[SIGNAL_CPU] = 70;
 	scene.config.targets[SIGNAL_LIVE_FLOWS] = 100;
-	scene.input.signals[SIGNAL_CPU] = (struct autoscale_signal){true, 150};
-	scene.input.signals[SIGNAL_LIVE_FLOWS] = (struct autoscale_signal){true, 30};
+	scene.input.signals[SIGNAL_CPU] = (struct autoscale_signal){.fresh = true, .value = 150};
+	scene.input.signals[SIGNAL_LIVE_FLOWS] =
+		(struct autoscale_signal){.fresh = true, .value = 30};
 	steps(&scene, 1500, 40);
 	assert_int_equal(scene.output.need, 3);
 	assert_int_equal(scene.output.signal, SIGNAL_CPU);
@@ -473,7 +431,7 @@ static void target_is_learned(void **context)
 	scene.config.targets[SIGNAL_CPU] = 70;
 	scene.config.learn = true;
 	/* 1000 a second were guessed, but at 800 a backend's cpu is already as busy as it should. */
-	scene.input.signals[SIGNAL_CPU] = (struct autoscale_signal){true, 70 * 4};
+	scene.input.signals[SIGNAL_CPU] = (struct autoscale_signal){.fresh = true, .value = 70 * 4};
 	steps(&scene, 3200, 100);
 	assert_true(scene.output.target == 1000);
 	steps(&scene, 3200, 100);

@@ -151,6 +151,7 @@ static void every_field(void **context)
 		" unknown_port: pass, quic: true, quic_id_length: 15, quic_id_offset: 5,"
 		" quic_id_config: 6, grace_ms: 0, drain_ms: 1, backends_max: 3,"
 		" backends: [{name: b, address: '2001:db8::1', port: 5353, weight: 0}],"
+		" agent_check: {port: 9999},"
 		" autoscale: {provisioner: /x, options: [a=b, c==d, e=], signal: bytes,"
 		" target: 0.5, targets: {cpu: 70, live_flows: 9}, min: 2, max: 3, standby: 0,"
 		" schedule: [0 8 * * 1-5 10h 3], step_down: 4, creating_max: 5, hold_ms: 6,"

@@ -268,7 +268,7 @@ bool health_facts(const struct health_monitor *monitor, uint32_t backend,
 }
 
 bool health_figures(const struct health_monitor *monitor, uint32_t backend,
-		    struct report_figures *ret_figures)
+		    struct report_figures *ret_figures, uint64_t *ret_heard_ms)
 {
 	const struct watch *watch =
 		monitor && backend < monitor->watch_max ? monitor->watches[backend] : NULL;
@@ -276,6 +276,7 @@ bool health_figures(const struct health_monitor *monitor, uint32_t backend,
 	if (!watch || !watch_report_fresh(watch, monitor_now()))
 		return false;
 	*ret_figures = watch->report.figures;
+	*ret_heard_ms = watch->heard_ms;
 	return true;
 }
 

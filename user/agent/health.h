@@ -50,9 +50,9 @@ struct health_facts {
 bool health_facts(const struct health_monitor *monitor, uint32_t backend,
 		  struct health_facts *ret_facts);
 
-/* health_figures - resource figures of a backend; false: none that are fresh. */
+/* health_figures - resource figures of a backend, and when it gave them (monotonic); false: none that are fresh. */
 bool health_figures(const struct health_monitor *monitor, uint32_t backend,
-		    struct report_figures *ret_figures);
+		    struct report_figures *ret_figures, uint64_t *ret_heard_ms);
 
 /* Of all probes since the start: how late they began; the last count is of those beyond all bounds. */
 #define HEALTH_LATENESS_BOUNDS 9u

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Reads what the autoscaler decides by: counters as memory, the pool's backends, and their lives. */
+#include <math.h>
+
 #include "agent/dataplane.h"
+#include "agent/health.h"
 #include "agent/scaler_private.h"
 
 #define LEAD_UNKNOWN_MS 30000 /* of a creation, before there was one */
@@ -45,6 +48,9 @@ void demand_read(struct scaled *scaled, const struct pool *pool)
 			continue;
 		sample = &scaled->samples[backend->number];
 		dataplane_backend_counter(agent->dataplane, id, &counter);
+		/* Its counter is another one; how much the old one had counted is not known. */
+		if (sample->known && sample->backend != id)
+			scaled->sum_broken = true;
 		if (sample->backend != id)
 			*sample = (struct sample){.backend = id};
 		for (int signal = 0; signal < SCALED_RATES; signal++)
@@ -105,6 +111,48 @@ static double live_flows(const struct agent *agent, const struct pool *pool)
 	return live;
 }
 
+static void report_add(struct autoscale_signal *signal, double figure)
+{
+	signal->asked++;
+	if (isnan(figure))
+		return;
+	signal->known++;
+	signal->value += figure;
+}
+
+/*
+ * What backends report: those that take new flows are asked. Of a pool that has nothing alive it is
+ * 0; of one in which all are ill it is not known.
+ */
+static void reports_join(struct scaled *scaled, const struct pool *pool)
+{
+	static const struct report_figures nothing = {NAN, NAN, NAN};
+	struct autoscale_input *input = &scaled->facts.input;
+	uint64_t heard_ms = scaled->heard_ms, latest_ms;
+
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct pool_backend *backend = &pool->backends[i];
+		struct report_figures figures = nothing;
+
+		if (!backend_weight(backend))
+			continue;
+		if (health_figures(scaled->scaler->agent->health, agent_backend_id(pool, backend),
+				   &figures, &latest_ms) &&
+		    latest_ms > heard_ms)
+			heard_ms = latest_ms;
+		report_add(&input->signals[SIGNAL_CPU], figures.cpu);
+		report_add(&input->signals[SIGNAL_MEMORY], figures.memory);
+		report_add(&input->signals[SIGNAL_CUSTOM], figures.custom);
+	}
+	for (int i = SIGNAL_CPU; i <= SIGNAL_CUSTOM; i++) {
+		struct autoscale_signal *signal = &input->signals[i];
+
+		signal->fresh = signal->known || (!signal->asked && !input->unhealthy);
+		signal->repeated = heard_ms == scaled->heard_ms;
+	}
+	scaled->heard_ms = heard_ms;
+}
+
 void input_make(struct scaled *scaled, const struct pool *pool, uint64_t now_ms)
 {
 	struct autoscale_input *input = &scaled->facts.input;
@@ -130,6 +178,7 @@ void input_make(struct scaled *scaled, const struct pool *pool, uint64_t now_ms)
 		sweeper_passes(scaled->scaler->agent->sweeper) > 0;
 	input->signals[SIGNAL_LIVE_FLOWS].value = live_flows(scaled->scaler->agent, pool);
 	input_count(input, pool);
+	reports_join(scaled, pool);
 	input->knocked = knocked(scaled, pool, !input->active);
 	scaled->sum_broken = false;
 	scaled->sum_since_ms = now_ms;

@@ -52,6 +52,7 @@ struct scaled {
 	double sums[SCALED_RATES]; /* since sum_since_ms */
 	bool sum_broken;           /* a counter ran backwards */
 	uint64_t sum_since_ms;
+	uint64_t heard_ms;      /* the latest report that went into a decision */
 	uint64_t service_flows; /* new ones, of the service's counter */
 	bool service_idle;      /* nothing took new flows at that reading */
 	uint32_t failed_in_a_row;

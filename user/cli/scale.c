@@ -7,6 +7,7 @@
 #include "cli/number.h"
 #include "cli/output.h"
 #include "cli/scale_history.h"
+#include "cli/scale_show.h"
 #include "cli/scale_simulate.h"
 #include "sluice/limits.h"
 
@@ -14,80 +15,6 @@ static const char *limits_text(const json_t *scale, char *buffer, size_t size)
 {
 	snprintf(buffer, size, "%.0f-%.0f", field_number(scale, "min"), field_number(scale, "max"));
 	return buffer;
-}
-
-static void pool_add(struct grid *grid, const json_t *scale)
-{
-	static const char *const states[] = {"provisioning", "draining", "deleting", "failed"};
-
-	grid_add_count(grid, json_object_get(scale, "active"));
-	for (size_t i = 0; i < 4; i++)
-		grid_add_count(grid, field_number(scale, states[i]) > 0
-					     ? json_object_get(scale, states[i])
-					     : NULL);
-}
-
-/* The signal with its unit of time: "12.3 packets/s". */
-static void rate_add(struct grid *grid, const json_t *scale, const char *key)
-{
-	char text[NUMBER_TEXT_MAX], number[NUMBER_TEXT_MAX];
-
-	snprintf(text, sizeof(text), "%s/s", count_format(field_number(scale, key), number));
-	grid_add(grid, text);
-}
-
-static int scales_print(const struct call *call, const json_t *scales, struct error *error)
-{
-	struct grid grid = {
-		.titles = {"SERVICE", "SIGNAL", ">DEMAND", ">TARGET", ">NEED", ">LIMITS", ">ACTIVE",
-			   ">PROVISIONING", ">DRAINING", ">DELETING", ">FAILED", "STATE",
-			   "LAST DECISION"},
-	};
-	const json_t *scale;
-	char text[NUMBER_TEXT_MAX * 2];
-	size_t i;
-
-	json_array_foreach(scales, i, scale)
-	{
-		bool paused = json_is_true(json_object_get(scale, "paused"));
-
-		grid_add(&grid, field_text(scale, "service"));
-		grid_add(&grid, field_text(scale, "signal"));
-		rate_add(&grid, scale, "demand");
-		rate_add(&grid, scale, "target");
-		grid_add_count(&grid, json_object_get(scale, "need"));
-		grid_add(&grid, limits_text(scale, text, sizeof(text)));
-		pool_add(&grid, scale);
-		grid_add(&grid, paused ? "paused" : field_text(scale, "why"));
-		grid_add(&grid, field_text(scale, "text"));
-	}
-	return grid_print(&grid, call->colour, error);
-}
-
-static int show_run(struct call *call, struct error *error)
-{
-	const char *service = call_text(call, "SERVICE");
-	json_t *answer = NULL, *list;
-	int code;
-
-	if (service)
-		code = client_get(call, &answer, error, "/v1/scale/%s", service);
-	else
-		code = client_get(call, &answer, error, "/v1/scale");
-	if (code)
-		return code;
-	if (call->json) {
-		code = print_json(answer, error);
-	} else {
-		list = service ? json_pack("[O]", answer)
-			       : json_incref(json_object_get(answer, "scale"));
-		code = scales_print(call, list, error);
-		if (!json_array_size(list))
-			talk("no service scales; give one an 'autoscale' section in the config");
-		json_decref(list);
-	}
-	json_decref(answer);
-	return code;
 }
 
 static int scale_change(struct call *call, const char *method, const char *suffix, json_t *body,
@@ -140,7 +67,8 @@ static const char *const policies[] = {"sluice", "hpa", "kpa", "aws", "bound", "
 const struct verb scale_verbs[] = {
 	{
 		.name = "scale show",
-		.summary = "show demand, need and the last decision of services that scale",
+		.summary =
+			"show demand, need and the last decision; of one service all that it follows from",
 		.example = "sluice scale show web",
 		.parameters =
 			{
@@ -148,7 +76,7 @@ const struct verb scale_verbs[] = {
 				 .help = "name of the service (default: all)",
 				 .kind = PARAMETER_NAME},
 			},
-		.run = show_run,
+		.run = scale_show_run,
 	},
 	{
 		.name = "scale history",

@@ -24,6 +24,9 @@
 #define LEARN_LOAD     0.2 /* of a resource's target: with less, its figure is mostly idling */
 #define LEARN_RANGE    4   /* times the configured target, up and down */
 
+#define VALUE_MAX      1e15  /* of a reading; more is none */
+#define GAP_MS         10000 /* between two steps: what was in between is not known */
+
 const char *const autoscale_why_names[] = {"steady", "up",          "down",   "holding",
 					   "stale",  "backing_off", "at_max", "busy",
 					   "paused", "halted",      NULL};
@@ -81,12 +84,17 @@ static uint32_t backends_for(double demand, double target)
 {
 	double need = ceil(demand / target - ROUNDING);
 
-	if (need < 0)
+	if (!(need > 0))
 		return 0;
-	return need > UINT32_MAX ? UINT32_MAX : (uint32_t)need;
+	return need < UINT32_MAX ? (uint32_t)need : UINT32_MAX;
 }
 
 /* ------------------------------------------------------------------ need */
+
+static bool fresh_whole(const struct autoscale_signal *reading)
+{
+	return reading->fresh && reading->known >= reading->asked;
+}
 
 /*
  * Where backends report how busy they are, a backend's share of the leading signal at which they
@@ -102,11 +110,11 @@ static void target_learn(struct autoscale_memory *memory, const struct autoscale
 		double target = signal_target(config, resources[i]);
 
 		if (target > 0 && resources[i] != config->signal &&
-		    input->signals[resources[i]].fresh)
+		    fresh_whole(&input->signals[resources[i]]))
 			busy = input->signals[resources[i]].value / target;
 	}
 	/* While shares still grow, or nothing runs, neither says much of the other. */
-	if (!input->active || input->warming || !input->signals[config->signal].fresh ||
+	if (!input->active || input->warming || !fresh_whole(&input->signals[config->signal]) ||
 	    busy < LEARN_LOAD * input->active)
 		return;
 	share = input->signals[config->signal].value / busy;
@@ -129,32 +137,65 @@ static double target_of(const struct autoscale_memory *memory,
 	return target;
 }
 
-/* What one signal asks for; more than the others so far: then it is the one that decides. */
-static void signal_need(struct autoscale_memory *memory, const struct autoscale_config *config,
-			const struct autoscale_input *input, enum scale_signal signal,
-			struct autoscale_output *output)
+/* What one signal asks for. */
+static struct autoscale_need signal_need(const struct autoscale_memory *memory,
+					 const struct autoscale_config *config,
+					 const struct autoscale_input *input,
+					 enum scale_signal signal)
 {
 	const struct estimate estimate = series_estimate(&memory->series[signal], input->lead_ms);
-	double target = target_of(memory, config, input, signal);
-	double forecast = estimate.value;
-	uint32_t wanted;
+	const struct autoscale_signal *reading = &input->signals[signal];
+	struct autoscale_need need = {
+		.fresh = reading->fresh,
+		.known = reading->known,
+		.asked = reading->asked,
+		.demand = reading->value,
+		.estimate = estimate.value,
+		.window_s = estimate.window_s,
+		.forecast = estimate.value,
+		.target = target_of(memory, config, input, signal),
+	};
 
 	if (config->trend)
-		forecast += estimate.growth;
-	forecast = fmin(forecast, FORECAST_MAX * estimate.value);
-	wanted = input->signals[signal].fresh ? backends_for(forecast, target) : 0;
-	if (signal != config->signal && wanted <= output->wanted)
-		return;
+		need.forecast += estimate.growth;
+	need.forecast = fmin(need.forecast, FORECAST_MAX * estimate.value);
+	if (!need.fresh)
+		return need;
+	need.wanted = backends_for(need.forecast, need.target);
+	need.trend = need.wanted > backends_for(estimate.value, need.target);
+	return need;
+}
+
+static void need_lead(struct autoscale_output *output, enum scale_signal signal)
+{
+	const struct autoscale_need *need = &output->needs[signal];
+
 	output->signal = signal;
-	output->fresh = input->signals[signal].fresh;
-	output->demand = input->signals[signal].value;
-	output->estimate = estimate.value;
-	output->window_s = estimate.window_s;
-	output->forecast = forecast;
-	output->target = target;
-	output->wanted = wanted;
-	output->reason =
-		wanted > backends_for(estimate.value, target) ? REASON_TREND : REASON_DEMAND;
+	output->fresh = need->fresh;
+	output->demand = need->demand;
+	output->estimate = need->estimate;
+	output->window_s = need->window_s;
+	output->forecast = need->forecast;
+	output->target = need->target;
+	output->wanted = need->wanted;
+	output->reason = need->trend ? REASON_TREND : REASON_DEMAND;
+}
+
+/* The largest need decides; of equal ones that of the leading signal. */
+static void needs_make(const struct autoscale_memory *memory, const struct autoscale_config *config,
+		       const struct autoscale_input *input, struct autoscale_output *output)
+{
+	output->needs[config->signal] = signal_need(memory, config, input, config->signal);
+	need_lead(output, config->signal);
+	for (int i = 0; i < SIGNALS; i++) {
+		enum scale_signal signal = (enum scale_signal)i;
+
+		if (signal == config->signal || !(signal_target(config, signal) > 0))
+			continue;
+		output->needs[signal] = signal_need(memory, config, input, signal);
+		if (output->needs[signal].wanted > output->wanted)
+			need_lead(output, signal);
+	}
 }
 
 static void floor_raise(struct autoscale_output *output, uint32_t floor,
@@ -170,7 +211,7 @@ static bool fresh_all(const struct autoscale_config *config, const struct autosc
 {
 	for (int signal = 0; signal < SIGNALS; signal++) {
 		if (signal_target(config, (enum scale_signal)signal) > 0 &&
-		    !input->signals[signal].fresh)
+		    !fresh_whole(&input->signals[signal]))
 			return false;
 	}
 	return true;
@@ -185,10 +226,9 @@ static void season_raise(struct autoscale_memory *memory, const struct autoscale
 		return;
 	if (input->signals[config->signal].fresh)
 		season_note(memory, input->wall_ms, estimate.value);
-	floor_raise(output,
-		    backends_for(season_floor(memory, input->wall_ms, input->lead_ms),
-				 target_of(memory, config, input, config->signal)),
-		    REASON_SEASON);
+	output->season_min = backends_for(season_floor(memory, input->wall_ms, input->lead_ms),
+					  target_of(memory, config, input, config->signal));
+	floor_raise(output, output->season_min, REASON_SEASON);
 }
 
 static void need_make(struct autoscale_memory *memory, const struct autoscale_config *config,
@@ -197,13 +237,7 @@ static void need_make(struct autoscale_memory *memory, const struct autoscale_co
 {
 	uint32_t have = input->active + input->provisioning;
 
-	/* The first one fills the output in, even if it asks for nothing. */
-	signal_need(memory, config, input, config->signal, output);
-	for (int signal = 0; signal < SIGNALS; signal++) {
-		if ((enum scale_signal)signal != config->signal &&
-		    signal_target(config, (enum scale_signal)signal) > 0)
-			signal_need(memory, config, input, (enum scale_signal)signal, output);
-	}
+	needs_make(memory, config, input, output);
 	output->need = output->wanted;
 	/* What cannot be seen may be as large as what is there was made for. */
 	if (!fresh_all(config, input) && output->need < have)
@@ -212,8 +246,10 @@ static void need_make(struct autoscale_memory *memory, const struct autoscale_co
 	if (input->knocked)
 		memory->knocked_ms = input->now_ms;
 	if (memory->knocked_ms && input->now_ms - memory->knocked_ms <= hold_ms + input->lead_ms)
-		floor_raise(output, 1, REASON_KNOCK);
-	floor_raise(output, schedules_min(memory, config, input), REASON_SCHEDULE);
+		output->knock_min = 1;
+	output->schedule_min = schedules_min(memory, config, input);
+	floor_raise(output, output->knock_min, REASON_KNOCK);
+	floor_raise(output, output->schedule_min, REASON_SCHEDULE);
 	floor_raise(output, config->min, REASON_MIN);
 	output->need = smaller(output->need, config->max);
 }
@@ -396,22 +432,66 @@ static void decide(struct autoscale_memory *memory, const struct autoscale_confi
 	}
 }
 
+/*
+ * What cannot be is not known: it would be a need beyond all bounds. Nor does time run backwards;
+ * what was remembered of it is void then, as is the hold when nobody looked for so long.
+ */
+static struct autoscale_input input_check(struct autoscale_memory *memory,
+					  const struct autoscale_input *input)
+{
+	struct autoscale_input checked = *input;
+
+	for (int signal = 0; signal < SIGNALS; signal++) {
+		struct autoscale_signal *reading = &checked.signals[signal];
+
+		if (!(reading->value >= 0 && reading->value <= VALUE_MAX))
+			*reading = (struct autoscale_signal){.asked = reading->asked};
+	}
+	if (input->now_ms < memory->stepped_ms) {
+		memset(memory->series, 0, sizeof(memory->series));
+		memory->down_ms = memory->knocked_ms = 0;
+		memory->regret_ms = input->now_ms;
+	}
+	if (input->now_ms < memory->stepped_ms || input->now_ms - memory->stepped_ms > GAP_MS)
+		peaks_clear(memory);
+	memory->stepped_ms = input->now_ms;
+	return checked;
+}
+
+static void readings_add(struct autoscale_memory *memory, const struct autoscale_config *config,
+			 const struct autoscale_input *input)
+{
+	for (int i = 0; i < SIGNALS; i++) {
+		const struct autoscale_signal *reading = &input->signals[i];
+		uint32_t unknown =
+			reading->asked > reading->known ? reading->asked - reading->known : 0;
+
+		/* A reading that is said again is no second one: it would pass for calm. */
+		if (reading->fresh && (!reading->repeated || !memory->series[i].count))
+			series_add(&memory->series[i], input->now_ms,
+				   reading->value +
+					   unknown * signal_target(config, (enum scale_signal)i));
+	}
+}
+
 void autoscale_step(struct autoscale_memory *memory, const struct autoscale_config *config,
 		    const struct autoscale_input *input, struct autoscale_output *ret_output)
 {
+	const struct autoscale_input checked = input_check(memory, input);
 	struct autoscale_output output = {0};
 
-	for (int signal = 0; signal < SIGNALS; signal++) {
-		if (input->signals[signal].fresh)
-			series_add(&memory->series[signal], input->now_ms,
-				   input->signals[signal].value);
-	}
+	input = &checked;
+	readings_add(memory, config, input);
 	if (config->learn)
 		target_learn(memory, config, input);
 	regret_forgive(memory, input->now_ms, hold_now(memory, config));
 	output.hold_ms = hold_now(memory, config);
 	need_make(memory, config, input, output.hold_ms, &output);
 	decide(memory, config, input, &output);
+	output.hold_need = memory->peak_count ? memory->peaks[0].need : 0;
+	output.hold_left_ms =
+		output.hold_need ? hold_left(memory, output.hold_ms, input->now_ms) : 0;
+	output.backoff_ms = backoff_left(input);
 	text_make(memory, config, input, &output);
 	*ret_output = output;
 }

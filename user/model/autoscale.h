@@ -21,6 +21,13 @@
 struct autoscale_signal {
 	bool fresh;   /* value is a real reading; a stale signal never lets the pool shrink */
 	double value; /* of the whole pool: a rate a second, a count, or percents added up */
+	/*
+	 * Of what backends report themselves: value is the sum of so many, of those that are to
+	 * report. The others are taken to have their target, so that they make the pool neither
+	 * larger nor smaller; and as long as there are such, it does not shrink.
+	 */
+	uint32_t known, asked;
+	bool repeated; /* nothing was heard since the last step */
 };
 
 struct autoscale_input {
@@ -54,6 +61,7 @@ struct autoscale_series {
 /* What the decision remembers; zeroed at first. */
 struct autoscale_memory {
 	struct autoscale_series series[SIGNALS];
+	uint64_t stepped_ms; /* the last step */
 	/* Needs seen while hold passed, falling; the first is the largest. */
 	struct {
 		uint64_t at_ms;
@@ -101,24 +109,44 @@ enum autoscale_reason {
 };
 extern const char *const autoscale_reason_names[];
 
+/* What one signal asks for. */
+struct autoscale_need {
+	bool fresh; /* its reading is real, though maybe not of all: known of asked have reported */
+	uint32_t known, asked;
+	double demand;
+	double estimate;   /* demand without the noise */
+	double forecast;   /* as it will be after lead_ms; estimate unless growth is sustained */
+	double target;     /* per backend that the decision is based on: configured, or learned */
+	uint32_t window_s; /* of the mean that is the estimate */
+	uint32_t wanted;   /* backends; 0 if it is not fresh */
+	bool trend;        /* so many because of the forecast alone */
+};
+
 struct autoscale_output {
-	enum scale_signal signal; /* the one that decides */
-	bool fresh;               /* the signal's reading, demand, is real */
+	struct autoscale_need needs[SIGNALS]; /* all zero: not looked at */
+	enum scale_signal signal;             /* the one that decides */
+	bool fresh;                           /* the signal's reading, demand, is real */
 	double demand;
 	double estimate;   /* demand without the noise */
 	double forecast;   /* as it will be after lead_ms; estimate unless growth is sustained */
 	double target;     /* per backend that the decision is based on: configured, or learned */
 	uint32_t window_s; /* of the mean that is the estimate */
 	enum autoscale_reason reason;
-	uint32_t wanted;  /* before min and max */
-	uint32_t need;    /* backends, between min and max */
-	uint64_t hold_ms; /* in force, with regret */
-	uint32_t undrain; /* take back so many drains */
-	uint32_t wake;    /* put so many of the standby to work */
-	uint32_t create;  /* start so many creations */
-	uint32_t drain;   /* start so many drains */
+	uint32_t wanted; /* before min and max */
+	uint32_t need;   /* backends, between min and max */
+	/* What else asked for backends; 0 = nothing. */
+	uint32_t schedule_min, season_min, knock_min;
+	uint64_t hold_ms;      /* in force, with regret */
+	uint64_t hold_left_ms; /* until the pool may become smaller than hold_need */
+	uint32_t hold_need;    /* the largest need of the hold; 0: none is on */
+	uint64_t backoff_ms;   /* until the provisioner may be asked again */
+	uint32_t undrain;      /* take back so many drains */
+	uint32_t wake;         /* put so many of the standby to work */
+	uint32_t create;       /* start so many creations */
+	uint32_t drain;        /* start so many drains */
 	enum autoscale_why why;
 	char text[400]; /* the reason in words and numbers, for people */
+	char next[200]; /* what would make it do something else, and when */
 };
 
 /* autoscale_step - one decision, called about once a second. */

@@ -127,17 +127,20 @@ static void say_action(struct words *words, const struct autoscale_memory *memor
 	}
 }
 
+static const char *const units[SIGNALS] = {" packets/s", " new flows/s", " bytes/s",  " live flows",
+					   "% cpu",      "% memory",     " of custom"};
+
 static void say_demand(struct words *words, const struct autoscale_config *config,
 		       const struct autoscale_input *input, const struct autoscale_output *output)
 {
-	static const char *const units[SIGNALS] = {" packets/s",  " new flows/s", " bytes/s",
-						   " live flows", "% cpu",        "% memory",
-						   " of custom"};
+	const struct autoscale_need *need = &output->needs[output->signal];
 	char demand[32], number[32];
 
-	say(words, "demand %s%s, estimate %s",
-	    output->fresh ? amount(output->demand, demand) : "unknown", units[output->signal],
-	    amount(output->estimate, number));
+	say(words, "demand %s%s", output->fresh ? amount(output->demand, demand) : "unknown",
+	    units[output->signal]);
+	if (need->known < need->asked)
+		say(words, " of %u of %u backends", need->known, need->asked);
+	say(words, ", estimate %s", amount(output->estimate, number));
 	if (output->forecast > output->estimate)
 		say(words, ", forecast %s in %" PRIu64 " s", amount(output->forecast, number),
 		    seconds_up(input->lead_ms));
@@ -149,10 +152,94 @@ static void say_demand(struct words *words, const struct autoscale_config *confi
 		say(words, " by %s", autoscale_reason_names[output->reason]);
 }
 
+/* ------------------------------------------------------------------ what comes next */
+
+/* Where the signal that decides would make the pool larger, and smaller. */
+static void next_bounds(struct words *words, const struct autoscale_config *config,
+			const struct autoscale_input *input, const struct autoscale_output *output)
+{
+	uint32_t have = input->active + input->provisioning;
+	char number[32];
+
+	if (have < config->max)
+		say(words, "up if the estimate is above %s%s",
+		    amount(have * output->target, number), units[output->signal]);
+	else
+		say(words, "no more: %u are max", config->max);
+	if (output->reason >= REASON_MIN && output->need == have)
+		say(words, "; not below %u, by %s", have, autoscale_reason_names[output->reason]);
+	else if (have > config->min)
+		say(words, "; down if it is at most %s for %" PRIu64 " s",
+		    amount((have - 1) * output->target, number), seconds_up(output->hold_ms));
+	else
+		say(words, "; not below %u, which are min", config->min);
+}
+
+static void next_stale(struct words *words, const struct autoscale_output *output)
+{
+	const char *comma = "";
+
+	for (int signal = 0; signal < SIGNALS; signal++) {
+		const struct autoscale_need *need = &output->needs[signal];
+
+		if (!(need->target > 0) || (need->fresh && need->known >= need->asked))
+			continue;
+		say(words, "%s%s", comma, scale_signal_names[signal]);
+		if (need->asked)
+			say(words, " (known of %u of %u backends)", need->known, need->asked);
+		comma = ", ";
+	}
+	say(words, " is not known of all; when it is, down after %" PRIu64 " s",
+	    seconds_up(output->hold_ms));
+}
+
+static void next_make(struct words *words, const struct autoscale_config *config,
+		      const struct autoscale_input *input, const struct autoscale_output *output)
+{
+	uint32_t have = input->active + input->provisioning;
+
+	switch (output->why) {
+	case SCALE_PAUSED:
+		say(words, "nothing until it is resumed");
+		break;
+	case SCALE_HALTED:
+		say(words, "nothing until no more than %u%% are unhealthy", config->unhealthy_max);
+		break;
+	case SCALE_BACKING_OFF:
+		say(words, "in %" PRIu64 " s create up to %u", seconds_up(output->backoff_ms),
+		    output->need > have ? output->need - have : 0);
+		break;
+	case SCALE_BUSY:
+		say(words, "%u more as creations end",
+		    output->need > have ? output->need - have : 0);
+		break;
+	case SCALE_STALE:
+		next_stale(words, output);
+		break;
+	case SCALE_HOLDING:
+		if (output->hold_left_ms && input->active > output->need)
+			say(words,
+			    "down to %u in %" PRIu64 " s at the earliest: %u were needed "
+			    "within the hold of %" PRIu64 " s",
+			    output->need, seconds_up(output->hold_left_ms), output->hold_need,
+			    seconds_up(output->hold_ms));
+		else
+			say(words, "steady when what is being created is there");
+		break;
+	case SCALE_UP:
+	case SCALE_DOWN:
+	case SCALE_STEADY:
+	case SCALE_AT_MAX:
+	default:
+		next_bounds(words, config, input, output);
+	}
+}
+
 void text_make(const struct autoscale_memory *memory, const struct autoscale_config *config,
 	       const struct autoscale_input *input, struct autoscale_output *output)
 {
 	struct words words = {.text = output->text, .size = sizeof(output->text)};
+	struct words next = {.text = output->next, .size = sizeof(output->next)};
 
 	say_demand(&words, config, input, output);
 	say(&words, ", have %u active + %u provisioning", input->active, input->provisioning);
@@ -162,4 +249,5 @@ void text_make(const struct autoscale_memory *memory, const struct autoscale_con
 	say_action(&words, memory, config, input, output);
 	if (config->dry_run)
 		say(&words, " (dry run)");
+	next_make(&next, config, input, output);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/autoscale.h"
 #include "model/config_check.h"
 #include "sluice/limits.h"
 
@@ -167,6 +168,22 @@ static void check_service_fits(struct check *check, const struct service_config 
 		check_fail(check, "quic", "quic is for protocol udp; set quic: false");
 }
 
+/* What backends report themselves is never known if nobody asks them. */
+static void check_reported(struct check *check, const struct service_config *service)
+{
+	for (int i = SIGNAL_CPU; service->autoscale && i <= SIGNAL_CUSTOM; i++) {
+		enum scale_signal signal = (enum scale_signal)i;
+
+		if (service->agent_check || !(signal_target(service->autoscale, signal) > 0))
+			continue;
+		check_fail(check, "autoscale",
+			   "signal %s is what backends report when they are asked, and nobody asks "
+			   "them; add agent_check",
+			   scale_signal_names[signal]);
+		return;
+	}
+}
+
 void check_service(struct check *check, const struct raw_service *raw,
 		   struct service_config *service)
 {
@@ -210,5 +227,6 @@ void check_service(struct check *check, const struct raw_service *raw,
 		service->health = check_health(check, raw->health, service);
 	if (raw->agent_check)
 		service->agent_check = check_agent_check(check, raw->agent_check);
+	check_reported(check, service);
 	check_warm_up(check, raw->warm_up, service);
 }

@@ -59,7 +59,8 @@ static uint32_t sluice_decide(const struct simulation *simulation, struct policy
 
 	config.target = view->target;
 	config.standby = 0;
-	input.signals[config.signal] = (struct autoscale_signal){true, view->load};
+	input.signals[config.signal] =
+		(struct autoscale_signal){.fresh = true, .value = view->load};
 	autoscale_step(&memory->autoscale, &config, &input, &memory->output);
 	return view->ready + view->booting + output->undrain + output->create - output->drain;
 }
