@@ -21,8 +21,9 @@ static inline void fuzz_packet(const uint8_t *data, const uint8_t *end, struct p
 		     verdict == VERDICT_DROP_BAD_FLAGS || verdict == VERDICT_DROP_EXT_CHAIN);
 	FUZZ_REQUIRE(packet->length <= network);
 	FUZZ_REQUIRE(packet->fragment <= FRAGMENT_LATER);
-	FUZZ_REQUIRE((verdict != VERDICT_DROP_MALFORMED && verdict != VERDICT_DROP_EXT_CHAIN) ||
-		     !packet->length);
+	FUZZ_REQUIRE(verdict != VERDICT_DROP_MALFORMED || !packet->length);
+	/* The packet is whole; it is its chain that is too long. */
+	FUZZ_REQUIRE(verdict != VERDICT_DROP_EXT_CHAIN || packet->length >= 40);
 	if (verdict == VERDICT_DROP_BAD_FLAGS)
 		FUZZ_REQUIRE(packet->key.protocol == IPPROTO_TCP && packet->signals & SIGNAL_TCP);
 	if (verdict != VERDICT_NONE)
