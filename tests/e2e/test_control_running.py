@@ -149,7 +149,6 @@ def set_everything(lab, nodes):
             ("backend", "maint", "web", "web-1"),
             ("backend", "ready", "web", "web-2"),
             ("backend", "add", "web", "web-3", nodes[2].target, "--weight", "5"),
-            ("scale", "limits", "web", "--max", "9") if False else
             ("scale", "set", "web", "--max", "9", "--target", "71"),
             ("scale", "resume", "web"),
             ("service", "add", "more", "--vip", "203.0.113.90", "--protocol", "udp", "--port",
